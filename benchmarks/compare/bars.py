@@ -1,0 +1,84 @@
+"""The workloads, in the order of the table, and the bar that ringo is held to in each."""
+
+from collections import namedtuple
+
+# name      the row that the programs print
+# bar       Bar or None
+# workload  the name the programs know it by, where one workload prints several rows
+# rounds    at most this many; None: as many as asked for
+# timeout   seconds for one run of one program
+Row = namedtuple("Row", "name bar workload rounds timeout", defaults=(None, None, 60))
+
+# kind      go: ringo's figure over Go's; absolute: ringo's figure; speed_up: ringo's speed-up from one
+#           worker to all over that of plain threads (a floor, all others are ceilings)
+# other     a second way to meet the bar, which this suite does not measure
+Bar = namedtuple("Bar", "kind limit other", defaults=(None,))
+
+INSTRUCTIONS = "no more instructions than Go (callgrind)"
+
+
+def go(limit, other=None):
+    return Bar("go", limit, other)
+
+
+def absolute(limit):
+    return Bar("absolute", limit)
+
+
+ROWS = [
+    Row("spawn_join", go(0.2)),
+    Row("spawn_many", go(0.5)),
+    Row("parked_million/spawn", go(0.5), "parked_million", 2, 180),
+    Row("parked_million/wake", go(0.7), "parked_million", 2, 180),
+    Row("parked_million/bytes", absolute(4900), "parked_million", 2, 180),
+    Row("yield", go(0.3)),
+    Row("chan_pingpong", go(0.3)),
+    Row("chan_stream/cap:0", go(0.4)),
+    Row("chan_stream/cap:1", go(0.4)),
+    Row("chan_stream/cap:128", go(0.4)),
+    Row("chan_mpmc8x8/cap:0", go(0.5)),
+    Row("chan_mpmc8x8/cap:128", go(0.5)),
+    Row("select_default", go(1.1, INSTRUCTIONS)),
+    Row("select_2_parked", go(0.5)),
+    Row("select_8_fanin", go(0.5)),
+    Row("mutex_uncontended", go(1.1, INSTRUCTIONS)),
+    Row("mutex_contended64", go(1.0)),
+    Row("sieve_1500", go(0.4)),
+    Row("skynet_1m", go(0.35)),
+    Row("fanout_fib27x256", Bar("speed_up", 0.97)),
+    Row("idle/cpu", absolute(0.1), "idle", 2),
+    # "No periodic wake-up": what is left is the thread that measures, a wake-up or two per second.
+    Row("idle/wakeups", absolute(5), "idle", 2),
+]
+
+# Run beside parked fibers by --scaling: the rows whose work is small and whose time should not grow.
+SCALING = [
+    "spawn_join",
+    "yield",
+    "chan_pingpong",
+    "chan_stream/cap:0",
+    "chan_stream/cap:1",
+    "chan_stream/cap:128",
+    "chan_mpmc8x8/cap:0",
+    "chan_mpmc8x8/cap:128",
+    "select_default",
+    "select_2_parked",
+    "select_8_fanin",
+    "mutex_uncontended",
+    "mutex_contended64",
+]
+BYSTANDERS = [1, 1_000, 1_000_000]
+# The others cannot hold a million.
+SCALING_RIVALS = ["ringo", "go"]
+
+# In the order of the table's columns. Each is the program compare_<name>.
+RIVALS = {
+    "ringo": "ringo",
+    "go": "Go",
+    "threads": "threads",
+    "boost_fiber": "Boost.Fiber",
+}
+
+
+def workload_of(row):
+    return row.workload or row.name

@@ -1,0 +1,3 @@
+module ringo.example/compare
+
+go 1.19

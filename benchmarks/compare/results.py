@@ -1,0 +1,105 @@
+"""Collects the rounds of a run and judges them against the bars."""
+
+import statistics
+from collections import defaultdict
+
+from bars import ROWS
+
+
+class Cell:
+    """One rival's rounds of one row at one worker count."""
+
+    def __init__(self):
+        self.values = []
+        self.fields = []
+        self.failure = None
+        self.not_available = None
+
+    def add(self, value, fields):
+        if value is None:
+            self.not_available = fields.get("note", "not available")
+        else:
+            self.values.append(value)
+            self.fields.append(fields)
+
+    def median(self):
+        return statistics.median(self.values) if self.values else None
+
+    def spread(self):
+        """(max - min) / median: the whole width, since five rounds have no tails to cut."""
+        median = self.median()
+        return (max(self.values) - min(self.values)) / median if median else None
+
+    def field(self, name):
+        return self.fields[-1].get(name) if self.fields else None
+
+    def as_json(self):
+        found = {"values": self.values, "median": self.median(), "spread": self.spread(),
+                 "n": [int(fields["n"]) for fields in self.fields if "n" in fields],
+                 "unit": self.field("unit") or "ns", "note": self.field("note"),
+                 "not_available": self.not_available, "failure": self.failure}
+        return {key: value for key, value in found.items() if value not in (None, [])}
+
+
+class Results:
+    def __init__(self, workers):
+        self.workers = workers
+        self.cells = defaultdict(Cell)
+
+    def cell(self, row, workers, rival):
+        return self.cells[row, workers, rival]
+
+    def median(self, row, workers, rival):
+        return self.cells[row, workers, rival].median() if self.has(row, workers, rival) else None
+
+    def has(self, row, workers, rival):
+        return (row, workers, rival) in self.cells
+
+    def failures(self):
+        return [(row, workers, rival, cell.failure)
+                for (row, workers, rival), cell in self.cells.items() if cell.failure]
+
+    def ratio(self, row, workers, rival, other):
+        ours, theirs = self.median(row, workers, rival), self.median(row, workers, other)
+        return ours / theirs if ours is not None and theirs else None
+
+    def speed_up(self, row, workers, rival):
+        """How many times faster than with one worker."""
+        alone, together = self.median(row, 1, rival), self.median(row, workers, rival)
+        return alone / together if alone and together else None
+
+    def speed_up_share(self, row, workers):
+        ours, theirs = (self.speed_up(row, workers, rival) for rival in ("ringo", "threads"))
+        return ours / theirs if ours and theirs else None
+
+    def verdict(self, row, workers):
+        """(figure, 'PASS' | 'miss' | None) of the row's bar; None: it cannot be told."""
+        bar = row.bar
+        if bar is None or (bar.kind == "speed_up" and workers == 1):
+            return None, None
+        if bar.kind == "go":
+            figure = self.ratio(row.name, workers, "ringo", "go")
+        elif bar.kind == "absolute":
+            figure = self.median(row.name, workers, "ringo")
+        else:
+            figure = self.speed_up_share(row.name, workers)
+        if figure is None or self.cell(row.name, workers, "ringo").failure:
+            return figure, None
+        good = figure >= bar.limit if bar.kind == "speed_up" else figure <= bar.limit
+        return figure, "PASS" if good else "miss"
+
+    def as_json(self):
+        rows = []
+        for row in ROWS:
+            for workers in self.workers:
+                rivals = {rival: cell.as_json() for (name, count, rival), cell in self.cells.items()
+                          if (name, count) == (row.name, workers)}
+                if not rivals:
+                    continue
+                figure, verdict = self.verdict(row, workers)
+                entry = {"name": row.name, "workers": workers, "rivals": rivals}
+                if row.bar:
+                    entry["bar"] = {"kind": row.bar.kind, "limit": row.bar.limit,
+                                    "figure": figure, "verdict": verdict}
+                rows.append(entry)
+        return rows

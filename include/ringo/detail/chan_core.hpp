@@ -1,0 +1,186 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include <ringo/detail/config.hpp>
+#include <ringo/detail/intrusive_list.hpp>
+#include <ringo/detail/spinlock.hpp>
+
+/// The waiting protocol of channels; the element type is erased, so that it is compiled once.
+///
+/// Invariants, under the channel's lock:
+/// - a parked receiver implies an empty buffer (and no parked sender); a parked sender implies a full one,
+///   or none; but for a select that waits to send and to receive on one channel;
+/// - `count` elements are in the buffer, the oldest at `head`.
+///
+/// Steps of a send (a receive mirrors them):
+/// 1. lock; closed: unlock, panic.
+/// 2. A receiver waits: take the oldest one out of the queue; if it is a select, win its decision, else go
+///    on with the next; move the value straight into its slot; unlock; ready it.
+/// 3. There is room: move the value into the buffer; unlock.
+/// 4. Else queue a waiter in this frame, park, and let the lock go once off the stack. Whoever takes the waiter
+///    out has done the transfer, or closed the channel (`ok` tells), when the fiber runs again.
+/// Nothing allocates. Fibers are readied after the lock is released.
+
+namespace ringo::detail {
+
+struct fiber;
+class chan_core;
+struct select_frame;
+
+/// How to move and destroy elements. Both run under the channel's lock, so they must be short, and must not
+/// throw or use ringo.
+struct element_type {
+  std::size_t size;
+  std::size_t alignment;
+  bool is_trivial;
+  void (*relocate)(void* to, void* from) noexcept;  ///< move-construct `to`; `from` stays to be destroyed
+  void (*destroy)(void* element) noexcept;
+
+  template <typename T>
+  static const element_type of;
+
+  void move(void* to, void* from) const noexcept {
+    if (RINGO_LIKELY(is_trivial)) {
+      if (size == sizeof(std::uint32_t)) {
+        std::memcpy(to, from, sizeof(std::uint32_t));
+      } else if (size == sizeof(std::uint64_t)) {
+        std::memcpy(to, from, sizeof(std::uint64_t));
+      } else {
+        std::memcpy(to, from, size);
+      }
+    } else {
+      relocate(to, from);
+    }
+  }
+  void end(void* element) const noexcept {
+    if (!is_trivial) destroy(element);
+  }
+};
+
+template <typename T>
+inline constexpr element_type element_type::of{
+    sizeof(T), alignof(T), std::is_trivially_copyable_v<T>,
+    [](void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); },
+    [](void* element) noexcept { static_cast<T*>(element)->~T(); }};
+
+template <>
+inline constexpr element_type element_type::of<void>{0, 1, true, nullptr, nullptr};
+
+/// A fiber's or plain thread's place in a channel's queue (Go's sudog). Lives in the blocked frame.
+struct waiter {
+  waiter* next = nullptr;  // the links are guarded by the lock of `owner`
+  waiter* prev = nullptr;
+  bool linked = false;
+  bool ok = false;               // set by the waker: a value was transferred; else the channel was closed
+  std::uint32_t index = 0;       // of the case, in a select
+  fiber* who = nullptr;          // immutable while queued, as is all below
+  void* slot = nullptr;          // the value to send, or raw memory for the one to receive
+  select_frame* select = nullptr;
+  std::atomic<chan_core*> owner{nullptr};  // null once the channel is gone
+};
+
+enum class chan_status : std::uint8_t { done, would_block, closed };
+
+class chan_core {
+ public:
+  /// Panics "makechan: size out of range".
+  static chan_core* make(const element_type& type, std::ptrdiff_t capacity);
+
+  /// Something that feeds the channel by itself (a timer) and must stop before the channel goes. Called when the
+  /// last handle has gone; the feeder frees itself. Set once, before the channel is shared.
+  struct feeder {
+    void (*detach)(feeder& self) noexcept;
+  };
+  void set_feeder(feeder* from) noexcept { feeder_ = from; }
+
+  chan_core(const chan_core&) = delete;
+  chan_core& operator=(const chan_core&) = delete;
+
+  // relaxed: a new handle comes from one that exists
+  void add_handle() noexcept { handles_.fetch_add(1, std::memory_order_relaxed); }
+  void drop_handle() noexcept {
+    // acq_rel pairs with itself: the last one sees what the others did
+    if (handles_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+
+  /// Moves from `value` when it succeeds. False: closed.
+  [[nodiscard]] bool send(void* value);
+  /// Constructs the element in `slot`. False: closed and drained.
+  [[nodiscard]] bool recv(void* slot);
+  chan_status try_send(void* value);
+  chan_status try_recv(void* slot);
+  /// Panics "close of closed channel".
+  void close();
+
+  /// Snapshots: true only if at some moment during the call a receive (a send) could not have gone on.
+  /// The order matters: who closes a channel and then takes the last element is seen in that order.
+  bool recv_would_block() const noexcept {
+    // all pair with the stores under the lock
+    return count_.load(std::memory_order_acquire) == 0 &&          // pairs with set_count()
+           senders_waiting_.load(std::memory_order_acquire) == 0 &&  // pairs with enqueue()
+           !closed_.load(std::memory_order_acquire);               // pairs with close()
+  }
+  bool send_would_block() const noexcept {
+    return receivers_waiting_.load(std::memory_order_acquire) == 0 &&       // pairs with enqueue()
+           count_.load(std::memory_order_acquire) == capacity_ &&           // pairs with set_count()
+           !closed_.load(std::memory_order_acquire);                        // pairs with close()
+  }
+
+  std::size_t len() const noexcept { return count_.load(std::memory_order_relaxed); }  // relaxed: snapshot
+  std::size_t cap() const noexcept { return capacity_; }
+
+ private:
+  chan_core(const element_type& type, std::size_t capacity) noexcept
+      : capacity_(capacity), type_(type) {}
+  ~chan_core() = default;
+
+  spinlock lock_;
+  std::atomic<bool> closed_{false};  // these four: written under the lock, read without it too
+  std::atomic<std::uint32_t> senders_waiting_{0};
+  std::atomic<std::uint32_t> receivers_waiting_{0};
+  std::atomic<std::size_t> count_{0};
+  std::size_t head_ RINGO_GUARDED_BY(lock_) = 0;
+  const std::size_t capacity_;
+  const element_type& type_;
+  std::byte* buffer_ = nullptr;  // immutable; the elements are guarded by lock_
+  intrusive_list<waiter> receivers_ RINGO_GUARDED_BY(lock_);
+  intrusive_list<waiter> senders_ RINGO_GUARDED_BY(lock_);
+  std::atomic<std::size_t> handles_{1};
+  feeder* feeder_ = nullptr;  // immutable once the channel is shared
+
+  void destroy() noexcept;
+  void* at(std::size_t place) noexcept { return buffer_ + place * type_.size; }
+  void set_count(std::size_t count) noexcept {
+    count_.store(count, std::memory_order_release);  // pairs with recv_would_block()
+  }
+  void push(void* value) noexcept RINGO_REQUIRES(lock_);
+  void pop_into(void* slot) noexcept RINGO_REQUIRES(lock_);
+  waiter* next_waiter(intrusive_list<waiter>& queue, std::atomic<std::uint32_t>& count) noexcept
+      RINGO_REQUIRES(lock_);
+  void enqueue(waiter& self, bool sending) noexcept RINGO_REQUIRES(lock_);
+  void remove(waiter& self, bool sending) noexcept RINGO_REQUIRES(lock_);
+
+  /// Steps 2 and 3, under the lock. `woken` is to be readied after unlocking.
+  chan_status send_now(void* value, fiber*& woken) noexcept RINGO_REQUIRES(lock_);
+  chan_status recv_now(void* slot, fiber*& woken) noexcept RINGO_REQUIRES(lock_);
+  bool wait(void* slot, bool sending) RINGO_NO_THREAD_SAFETY;
+
+  friend struct select_frame;
+  friend struct chan_waits;
+};
+
+/// Blocks for ever: an operation on a nil channel, or a select without cases.
+[[noreturn]] void panic_send_on_closed();
+[[noreturn]] void block_on_nil_send();
+[[noreturn]] void block_on_nil_recv();
+[[noreturn]] void block_on_nil_select();
+[[noreturn]] void block_on_empty_select();
+
+}  // namespace ringo::detail

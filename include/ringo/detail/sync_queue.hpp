@@ -1,0 +1,113 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include <ringo/detail/config.hpp>
+#include <ringo/detail/intrusive_list.hpp>
+
+/// What the locks and counters of sync/ are made of: a state word and the queue of those who wait.
+///
+/// Word: bit 0, somebody waits; bit 1, the queue is locked; the rest belongs to the primitive. Nobody changes the
+/// word while bit 1 is set, but for whoever set it.
+///
+/// Why one word: a primitive may be destroyed as soon as the call that waited for it has returned, even while the
+/// call that let it go is still returning elsewhere. So letting go must be a single step, and the last touch:
+/// - nobody waits: one read-modify-write of the word;
+/// - else: lock the queue, detach those to be woken, then publish the new state and drop the lock in one store;
+///   only after it ready them.
+/// And no call may return as long as the queue is locked: its holder is still about to touch the word. A waiter
+/// that leaves early takes the queue lock too.
+
+namespace ringo::detail {
+
+struct fiber;
+struct park_kind;
+
+template <typename Word>
+class sync_queue;
+
+template <typename Word>
+struct sync_waiter {
+  sync_waiter* next = nullptr;  // links: guarded by the queue lock
+  sync_waiter* prev = nullptr;
+  bool linked = false;
+  fiber* who = nullptr;
+  Word publish = 0;  // the word once this waiter is at rest; its own, and its departure's
+  std::atomic<sync_queue<Word>*> owner{nullptr};  // null once the primitive is gone
+};
+
+template <typename Word>
+class sync_queue {
+ public:
+  static constexpr Word waiting = 1;
+  static constexpr Word locked_queue = 2;
+  static constexpr Word flags = waiting | locked_queue;
+  static constexpr int payload_shift = 2;
+
+  explicit constexpr sync_queue(Word initial = 0) noexcept : word_(initial) {}
+  sync_queue(const sync_queue&) = delete;
+  sync_queue& operator=(const sync_queue&) = delete;
+  ~sync_queue() {
+    if (RINGO_UNLIKELY((word_.load(std::memory_order_relaxed) & waiting) != 0)) orphan();  // relaxed: last user
+  }
+
+  Word load() const noexcept { return word_.load(std::memory_order_acquire); }  // pairs with change(), publish()
+
+  /// One step from `expected` (updated on failure) to `desired`; acquires and releases.
+  bool change(Word& expected, Word desired) noexcept {
+    return word_.compare_exchange_weak(expected, desired,
+                                       std::memory_order_acq_rel,   // pairs with itself
+                                       std::memory_order_acquire);  // pairs with the above
+  }
+  /// The same without spurious failure.
+  bool change_strong(Word& expected, Word desired) noexcept {
+    return word_.compare_exchange_strong(expected, desired,
+                                         std::memory_order_acq_rel,   // pairs with itself
+                                         std::memory_order_acquire);  // pairs with the above
+  }
+
+  /// A short wait while somebody else holds the queue lock. `turn` counts the calls of one loop.
+  static void pause(unsigned& turn) noexcept;
+
+  /// Locks the queue; returns the word without the lock bit.
+  Word lock() noexcept;
+  /// If the word is still `expected` (which has no lock bit), locks the queue.
+  bool try_lock(Word& expected) noexcept { return change_strong(expected, expected | locked_queue); }
+  /// Publishes a new word and drops the lock. The last touch.
+  void publish(Word word) noexcept {
+#if RINGO_TSAN
+    // Keeps what a departing waiter released, see spinlock::prepare_handover(); a store would replace it.
+    word_.exchange(word, std::memory_order_release);  // pairs with load(), change()
+#else
+    word_.store(word, std::memory_order_release);  // pairs with load(), change()
+#endif
+  }
+
+  // With the queue locked:
+  bool empty() const noexcept { return list_.empty(); }
+  fiber* pop() noexcept {
+    auto* w = list_.pop_front();
+    return w != nullptr ? w->who : nullptr;
+  }
+  /// Queues the caller (first, if it has waited before), parks it, and publishes `word` once it is at rest.
+  enum class place : std::uint8_t { back, front };
+  void wait(Word word, place where, const park_kind& kind);
+  /// Publishes `word`, then readies everybody who was in the queue.
+  void release_all(Word word) noexcept;
+
+  /// For park_kind.
+  static void after_wait(void* waiter) noexcept;
+  static bool claim(void* waiter) noexcept;
+
+ private:
+  std::atomic<Word> word_;
+  intrusive_list<sync_waiter<Word>> list_;
+
+  void orphan() noexcept;
+};
+
+extern template class sync_queue<std::uint32_t>;
+extern template class sync_queue<std::uint64_t>;
+
+}  // namespace ringo::detail

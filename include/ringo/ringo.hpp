@@ -1,0 +1,20 @@
+#pragma once
+
+/// All of ringo's core.
+
+#include <ringo/blocking.hpp>
+#include <ringo/chan.hpp>
+#include <ringo/defer.hpp>
+#include <ringo/error.hpp>
+#include <ringo/fiber_local.hpp>
+#include <ringo/go.hpp>
+#include <ringo/result.hpp>
+#include <ringo/runtime.hpp>
+#include <ringo/select.hpp>
+#include <ringo/sync/mutex.hpp>
+#include <ringo/sync/once.hpp>
+#include <ringo/sync/wait_group.hpp>
+#include <ringo/task.hpp>
+#include <ringo/thread_pin.hpp>
+#include <ringo/time/after.hpp>
+#include <ringo/version.hpp>

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace ringo {
+
+/// What workers sleep in. `automatic`: io_uring where the kernel allows it, else epoll; both behave the
+/// same. RINGO_LOG=engine prints which one was taken, and why.
+enum class engine : std::uint8_t { automatic, io_uring, epoll };
+
+/// How a runtime starts. A member that is set wins over its environment variable, which wins over the
+/// default. A bad value makes run() panic with a text that names it.
+struct options {
+  /// How many fibers run at a time. 0: RINGO_MAXPROCS, else the CPUs of the affinity mask, limited by the
+  /// cgroup's CPU quota rounded up (but never below 2 by quota).
+  int workers = 0;
+  /// Bytes of address space reserved for each fiber's stack; rounded up to a power of two between
+  /// 32 KiB and 1 GiB. 0: RINGO_STACK_SIZE, else 256 KiB. Memory is used only as far as a stack is touched.
+  std::size_t stack_size = 0;
+  /// automatic: RINGO_ENGINE (automatic, io_uring, epoll).
+  ringo::engine engine = ringo::engine::automatic;
+  /// Threads that ringo may have at a time; more end the process ("thread limit reached").
+  int max_threads = 10'000;
+  /// How long run() waits at its end for threads that are still in user code.
+  std::chrono::nanoseconds exit_grace = std::chrono::seconds(1);
+};
+
+/// A snapshot of counters; see stats().
+struct statistics {
+  std::size_t fibers = 0;         ///< alive, the main fiber included
+  std::uint64_t spawned = 0;      ///< since run() began
+  std::uint32_t workers = 0;      ///< fibers that may run at a time
+  std::uint32_t threads = 0;      ///< of ringo
+  std::uint64_t switches = 0;     ///< scheduling points of fibers
+  std::uint64_t steals = 0;       ///< successful ones
+  std::uint64_t sleeps = 0;       ///< times a worker went to sleep
+  std::size_t unguarded_stacks = 0;  ///< stacks whose overflow would not be noticed; see docs/internals
+};
+
+namespace detail {
+
+/// Type-erased core of run().
+void run_main(const options& wanted, void (*body)(void*), void* argument);
+
+}  // namespace detail
+
+/// Starts the runtime, runs `fn` as the main fiber and returns what it returned; an exception that leaves
+/// `fn` is rethrown here. Blocks the calling thread meanwhile.
+///
+/// When `fn` returns, no other fiber runs again, as in Go: those that are left are taken out of every queue
+/// (so that channels and locks that outlive run() stay usable) and their destructors do not run. Threads
+/// that are still in user code have `exit_grace` to reach a scheduling point; one that does not is
+/// abandoned: named on standard error, it must not touch anything that ends with run().
+///
+/// Panics: "run: already running" (also inside a fiber), and for bad options. Fatal: deadlock. One runtime
+/// at a time per process; run() may be called again afterwards.
+template <typename Fn>
+auto run(const options& wanted, Fn&& fn) -> std::invoke_result_t<Fn&> {
+  using value = std::invoke_result_t<Fn&>;
+  struct state {
+    Fn& fn;
+    std::exception_ptr thrown;
+    std::conditional_t<std::is_void_v<value>, char, std::optional<value>> returned{};
+  } main{fn, nullptr, {}};
+  detail::run_main(
+      wanted,
+      [](void* argument) {
+        auto& self = *static_cast<state*>(argument);
+        if constexpr (std::is_void_v<value>) {
+          self.fn();
+        } else {
+          self.returned.emplace(self.fn());
+        }
+      },
+      &main);
+  if constexpr (!std::is_void_v<value>) return std::move(*main.returned);
+}
+
+template <typename Fn>
+  requires(!std::is_convertible_v<Fn, const options&>)
+auto run(Fn&& fn) {
+  return run(options{}, std::forward<Fn>(fn));
+}
+
+/// How many fibers may run at a time; 0 outside run(). Thread-safe, never blocks.
+int workers() noexcept;
+
+/// Go's GOMAXPROCS: changes workers() and returns the old value; n < 1 only asks. Takes effect as workers
+/// reach scheduling points. Thread-safe; may start threads. 0 outside run().
+int set_workers(int n);
+
+/// Fibers that exist, parked ones and the main fiber included. 0 outside run(). O(workers).
+std::size_t num_fibers() noexcept;
+
+/// Counters of the run so far. They are read one by one, not at one instant. O(workers).
+statistics stats() noexcept;
+
+}  // namespace ringo

@@ -1,0 +1,70 @@
+#include <ringo/error.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <unistd.h>
+
+#include <ringo/detail/assert.hpp>
+
+#include "base/print.hpp"
+
+namespace ringo {
+namespace {
+
+class category final : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "ringo"; }
+
+  std::string message(int code) const override {
+    switch (static_cast<errc>(code)) {
+      case errc::eof: return "end of stream";
+      case errc::canceled: return "context canceled";
+      case errc::deadline_exceeded: return "context deadline exceeded";
+      case errc::closed: return "closed";
+    }
+    return "unknown ringo error";
+  }
+
+  std::error_condition default_error_condition(int code) const noexcept override {
+    switch (static_cast<errc>(code)) {
+      case errc::canceled: return std::errc::operation_canceled;
+      case errc::deadline_exceeded: return std::errc::timed_out;
+      default: return {code, *this};
+    }
+  }
+};
+
+}  // namespace
+
+const std::error_category& error_category() noexcept {
+  // Never destroyed: an error may be compared while static destructors run.
+  static const auto& instance = *new category;
+  return instance;
+}
+
+namespace detail {
+
+void panic(const char* text) { throw panic_error(text); }
+void panic(const std::string& text) { throw panic_error(text); }
+
+void fatal(const char* text) noexcept {
+  print_error("fatal error: %s\n", text);
+  end_process();
+}
+
+void end_process() noexcept {
+  const char* traceback = std::getenv("RINGO_TRACEBACK");  // NOLINT(concurrency-mt-unsafe)
+  if (traceback != nullptr && std::strcmp(traceback, "crash") == 0) std::abort();
+  // No destructor and no atexit handler may run: other threads still use what those would destroy.
+  _exit(2);
+}
+
+void invariant_broken(const char* condition, const char* file, int line) noexcept {
+  print_error("ringo: broken invariant: %s (%s:%d)\n", condition, file, line);
+  std::abort();
+}
+
+}  // namespace detail
+}  // namespace ringo

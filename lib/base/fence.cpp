@@ -1,0 +1,26 @@
+#include "base/fence.hpp"
+
+#if !RINGO_TSAN
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace ringo::detail {
+
+bool membarrier_works = false;
+
+void prepare_heavy_fence() noexcept {
+  membarrier_works =
+      ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+void heavy_fence() noexcept {
+  if (membarrier_works) {
+    ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  } else {
+    full_fence();
+  }
+}
+
+}  // namespace ringo::detail
+#endif

@@ -1,0 +1,189 @@
+#include <ringo/detail/chan_core.hpp>
+
+#include <algorithm>
+#include <new>
+
+#include <ringo/error.hpp>
+
+#include "chan/chan_steps.hpp"
+#include "sched/park.hpp"
+
+namespace ringo::detail {
+namespace {
+
+constexpr std::size_t buffer_bytes_max = std::size_t{1} << 47;
+
+std::size_t buffer_offset(const element_type& type) noexcept {
+  return (sizeof(chan_core) + type.alignment - 1) / type.alignment * type.alignment;
+}
+std::align_val_t core_alignment(const element_type& type) noexcept {
+  return std::align_val_t{std::max(type.alignment, alignof(chan_core))};
+}
+
+}  // namespace
+
+/// What a single channel operation is parked on.
+struct chan_waits {
+  static void after(void* subject) noexcept RINGO_NO_THREAD_SAFETY {
+    // relaxed: written by this thread a moment ago
+    static_cast<waiter*>(subject)->owner.load(std::memory_order_relaxed)->lock_.unlock();
+  }
+  static bool claim(waiter& self, bool sending) noexcept {
+    chan_core* owner = self.owner.load();
+    if (owner == nullptr) return true;
+    spin_guard guard(owner->lock_);
+    if (!self.linked) return false;
+    owner->remove(self, sending);
+    return true;
+  }
+  static bool claim_send(void* subject) noexcept { return claim(*static_cast<waiter*>(subject), true); }
+  static bool claim_recv(void* subject) noexcept { return claim(*static_cast<waiter*>(subject), false); }
+
+  static constexpr park_kind send{"chan send", &chan_waits::after, &chan_waits::claim_send};
+  static constexpr park_kind recv{"chan receive", &chan_waits::after, &chan_waits::claim_recv};
+};
+
+chan_core* chan_core::make(const element_type& type, std::ptrdiff_t capacity) {
+  const auto wanted = static_cast<std::size_t>(capacity);
+  if (capacity < 0 || (type.size != 0 && wanted > buffer_bytes_max / type.size)) {
+    panic("makechan: size out of range");
+  }
+  const std::size_t offset = buffer_offset(type);
+  void* memory = ::operator new(offset + wanted * type.size, core_alignment(type), std::nothrow);
+  if (memory == nullptr) panic("makechan: size out of range");
+  auto* core = ::new (memory) chan_core(type, wanted);
+  core->buffer_ = static_cast<std::byte*>(memory) + offset;
+  return core;
+}
+
+void chan_core::destroy() noexcept {
+  if (feeder_ != nullptr) feeder_->detach(*feeder_);
+  {
+    spin_guard guard(lock_);
+    for (std::size_t count = count_.load(); count > 0; --count) {
+      type_.end(at(head_));
+      if (++head_ == capacity_) head_ = 0;
+    }
+    // Fibers that hold no handle of the channel they wait for: nothing can wake them any more.
+    for (auto* queue : {&receivers_, &senders_}) {
+      while (waiter* w = queue->pop_front()) w->owner.store(nullptr);
+    }
+  }
+  const auto alignment = core_alignment(type_);
+  this->~chan_core();
+  ::operator delete(static_cast<void*>(this), alignment);
+}
+
+void chan_core::enqueue(waiter& self, bool sending) noexcept {
+  auto& count = sending ? senders_waiting_ : receivers_waiting_;
+  // release pairs with recv_would_block(); relaxed: under the lock
+  count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  self.owner.store(this, std::memory_order_relaxed);  // relaxed: under the lock
+  (sending ? senders_ : receivers_).push_back(&self);
+}
+
+void chan_core::remove(waiter& self, bool sending) noexcept {
+  auto& count = sending ? senders_waiting_ : receivers_waiting_;
+  // release pairs with recv_would_block(); relaxed: under the lock
+  count.store(count.load(std::memory_order_relaxed) - 1, std::memory_order_release);
+  (sending ? senders_ : receivers_).erase(&self);
+}
+
+/// Step 4; the lock is held.
+bool chan_core::wait(void* slot, bool sending) {
+  waiter self;
+  self.who = current_fiber();
+  self.slot = slot;
+  enqueue(self, sending);
+  lock_.prepare_handover();
+  park(sending ? chan_waits::send : chan_waits::recv, &self);
+  return self.ok;
+}
+
+bool chan_core::send(void* value) RINGO_NO_THREAD_SAFETY {
+  fiber* woken = nullptr;
+  lock_.lock();
+  const chan_status status = send_now(value, woken);
+  if (status == chan_status::would_block) return wait(value, true);
+  lock_.unlock();
+  if (woken != nullptr) ready(woken);
+  return status == chan_status::done;
+}
+
+bool chan_core::recv(void* slot) RINGO_NO_THREAD_SAFETY {
+  fiber* woken = nullptr;
+  lock_.lock();
+  const chan_status status = recv_now(slot, woken);
+  if (status == chan_status::would_block) return wait(slot, false);
+  lock_.unlock();
+  if (woken != nullptr) ready(woken);
+  return status == chan_status::done;
+}
+
+chan_status chan_core::try_send(void* value) {
+  if (send_would_block()) return chan_status::would_block;
+  fiber* woken = nullptr;
+  lock_.lock();
+  const chan_status status = send_now(value, woken);
+  lock_.unlock();
+  if (woken != nullptr) ready(woken);
+  return status;
+}
+
+chan_status chan_core::try_recv(void* slot) {
+  if (recv_would_block()) return chan_status::would_block;
+  fiber* woken = nullptr;
+  lock_.lock();
+  const chan_status status = recv_now(slot, woken);
+  lock_.unlock();
+  if (woken != nullptr) ready(woken);
+  return status;
+}
+
+void chan_core::close() {
+  waiter* woken = nullptr;
+  waiter** last = &woken;
+  lock_.lock();
+  const bool was_closed = closed_.load(std::memory_order_relaxed);  // relaxed: under the lock
+  if (!was_closed) {
+    closed_.store(true, std::memory_order_release);  // pairs with recv_would_block()
+    for (auto [queue, count] : {std::pair{&receivers_, &receivers_waiting_}, std::pair{&senders_, &senders_waiting_}}) {
+      while (waiter* w = next_waiter(*queue, *count)) {
+        w->ok = false;
+        *last = w;
+        w->next = nullptr;
+        last = &w->next;
+      }
+    }
+  }
+  lock_.unlock();
+  if (was_closed) panic("close of closed channel");
+  while (woken != nullptr) {
+    waiter* w = woken;
+    woken = w->next;
+    ready(w->who);  // its frame may be gone now
+  }
+}
+
+namespace {
+
+void after_nothing(void* /*subject*/) noexcept {}
+bool claim_always(void* /*subject*/) noexcept { return true; }
+
+[[noreturn]] void block_forever(const park_kind& kind) {
+  for (;;) park(kind, nullptr);
+}
+
+constexpr park_kind nil_send{"chan send (nil chan)", after_nothing, claim_always};
+constexpr park_kind nil_recv{"chan receive (nil chan)", after_nothing, claim_always};
+constexpr park_kind nil_select{"select", after_nothing, claim_always};
+constexpr park_kind empty_select{"select (no cases)", after_nothing, claim_always};
+
+}  // namespace
+
+void block_on_nil_send() { block_forever(nil_send); }
+void block_on_nil_recv() { block_forever(nil_recv); }
+void block_on_nil_select() { block_forever(nil_select); }
+void block_on_empty_select() { block_forever(empty_select); }
+
+}  // namespace ringo::detail

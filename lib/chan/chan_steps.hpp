@@ -1,0 +1,79 @@
+#pragma once
+
+#include <ringo/detail/chan_core.hpp>
+
+#include "chan/select_frame.hpp"
+
+/// The steps of a channel operation that are taken under its lock; single operations and select share them.
+
+namespace ringo::detail {
+
+inline void chan_core::push(void* value) noexcept {
+  const std::size_t count = count_.load(std::memory_order_relaxed);  // relaxed: under the lock
+  std::size_t tail = head_ + count;
+  if (tail >= capacity_) tail -= capacity_;
+  type_.move(at(tail), value);
+  set_count(count + 1);
+}
+
+inline void chan_core::pop_into(void* slot) noexcept {
+  void* element = at(head_);
+  type_.move(slot, element);
+  type_.end(element);
+  if (++head_ == capacity_) head_ = 0;
+  set_count(count_.load(std::memory_order_relaxed) - 1);  // relaxed: under the lock
+}
+
+inline waiter* chan_core::next_waiter(intrusive_list<waiter>& queue,
+                                      std::atomic<std::uint32_t>& count) noexcept {
+  while (waiter* w = queue.pop_front()) {
+    // release pairs with recv_would_block(); relaxed: under the lock
+    count.store(count.load(std::memory_order_relaxed) - 1, std::memory_order_release);
+    if (w->select == nullptr || w->select->decide(w->index)) return w;
+  }
+  return nullptr;
+}
+
+inline chan_status chan_core::send_now(void* value, fiber*& woken) noexcept {
+  if (RINGO_UNLIKELY(closed_.load(std::memory_order_relaxed))) return chan_status::closed;  // relaxed: under the lock
+  if (!receivers_.empty()) {
+    if (waiter* receiver = next_waiter(receivers_, receivers_waiting_)) {
+      if (receiver->slot != nullptr) type_.move(receiver->slot, value);
+      receiver->ok = true;
+      woken = receiver->who;
+      return chan_status::done;
+    }
+  }
+  if (count_.load(std::memory_order_relaxed) < capacity_) {  // relaxed: under the lock
+    push(value);
+    return chan_status::done;
+  }
+  return chan_status::would_block;
+}
+
+inline chan_status chan_core::recv_now(void* slot, fiber*& woken) noexcept {
+  if (count_.load(std::memory_order_relaxed) > 0) {  // relaxed: under the lock
+    pop_into(slot);
+    // The longest-waiting sender's value takes the free place, at the tail.
+    if (!senders_.empty()) {
+      if (waiter* sender = next_waiter(senders_, senders_waiting_)) {
+        push(sender->slot);
+        sender->ok = true;
+        woken = sender->who;
+      }
+    }
+    return chan_status::done;
+  }
+  if (RINGO_UNLIKELY(closed_.load(std::memory_order_relaxed))) return chan_status::closed;  // relaxed: under the lock
+  if (!senders_.empty()) {
+    if (waiter* sender = next_waiter(senders_, senders_waiting_)) {
+      type_.move(slot, sender->slot);
+      sender->ok = true;
+      woken = sender->who;
+      return chan_status::done;
+    }
+  }
+  return chan_status::would_block;
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,120 @@
+#include "fiber/fiber.hpp"
+
+#include <new>
+
+#include <sys/mman.h>
+
+#include <ringo/detail/assert.hpp>
+
+#include "fiber/sanitizer.hpp"
+
+namespace ringo::detail {
+namespace {
+
+constexpr auto parked = static_cast<std::uint32_t>(fiber_state::parked);
+constexpr auto runnable = static_cast<std::uint32_t>(fiber_state::runnable);
+
+}  // namespace
+
+bool fiber::wake_held() noexcept {
+  for (;;) {
+    std::uint32_t expected = parked;
+    if (state.compare_exchange_strong(expected, runnable)) return true;
+    if (expected == (parked | held_bit)) {
+      if (state.compare_exchange_strong(expected, parked | held_bit | wake_due_bit)) return false;
+      continue;
+    }
+    // Anything else would be a second waker, or a waker of a fiber that does not wait.
+    RINGO_VERIFY(expected == parked);
+  }
+}
+
+bool fiber::hold() noexcept {
+  std::uint32_t expected = parked;
+  return state.compare_exchange_strong(expected, parked | held_bit);
+}
+
+bool fiber::release() noexcept {
+  for (;;) {
+    std::uint32_t expected = parked | held_bit;
+    if (state.compare_exchange_strong(expected, parked)) return false;
+    RINGO_VERIFY(expected == (parked | held_bit | wake_due_bit));
+    if (state.compare_exchange_strong(expected, runnable)) return true;
+  }
+}
+
+fiber_registry& fiber_registry::instance() noexcept {
+  static auto& registry = *new fiber_registry;  // never destroyed: see the class
+  return registry;
+}
+
+void fiber_registry::grow() {
+  constexpr std::size_t bytes = chunk_blocks * sizeof(fiber);
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  sanitizer_register_slab(memory, bytes);
+  auto* blocks = static_cast<fiber*>(memory);
+  for (std::size_t i = chunk_blocks; i-- > 0;) {
+    auto* block = ::new (blocks + i) fiber;
+    block->next = unused_;
+    unused_ = block;
+  }
+  chunks_.push_back(blocks);
+}
+
+void fiber_registry::take(fiber** out, std::size_t wanted) {
+  spin_guard guard(lock_);
+  for (std::size_t i = 0; i < wanted; ++i) {
+    if (unused_ == nullptr) grow();
+    out[i] = unused_;
+    unused_ = unused_->next;
+  }
+}
+
+void fiber_registry::give_back(fiber** blocks, std::size_t count) noexcept {
+  spin_guard guard(lock_);
+  for (std::size_t i = 0; i < count; ++i) {
+    blocks[i]->next = unused_;
+    unused_ = blocks[i];
+  }
+}
+
+// All of fiber_cache is relaxed: only one thread touches it, see the class.
+fiber* fiber_cache::take() {
+  constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: one thread
+  std::size_t count = count_.load(relaxed);
+  if (RINGO_UNLIKELY(count == 0)) {
+    std::array<fiber*, capacity / 2> batch;
+    fiber_registry::instance().take(batch.data(), batch.size());
+    for (; count < batch.size(); ++count) slots_[count].store(batch[count], relaxed);
+  }
+  --count;
+  count_.store(count, relaxed);
+  fiber* block = slots_[count].load(relaxed);
+  sanitizer_acquire(block);
+  return block;
+}
+
+void fiber_cache::put(fiber* block) noexcept {
+  constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: one thread
+  sanitizer_release(block);
+  std::size_t count = count_.load(relaxed);
+  if (RINGO_UNLIKELY(count == capacity)) {
+    std::array<fiber*, capacity / 2> batch;
+    for (auto& cached : batch) cached = slots_[--count].load(relaxed);
+    fiber_registry::instance().give_back(batch.data(), batch.size());
+  }
+  slots_[count].store(block, relaxed);
+  count_.store(count + 1, relaxed);
+}
+
+void fiber_cache::flush() noexcept {
+  constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: one thread
+  for (std::size_t count = count_.load(relaxed); count > 0; --count) {
+    fiber* block = slots_[count - 1].load(relaxed);
+    fiber_registry::instance().give_back(&block, 1);
+  }
+  count_.store(0, relaxed);
+}
+
+}  // namespace ringo::detail

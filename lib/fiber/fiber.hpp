@@ -1,0 +1,179 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <ringo/detail/closure.hpp>
+#include <ringo/detail/config.hpp>
+#include <ringo/detail/spinlock.hpp>
+
+#include "fiber/stack.hpp"
+#include "fiber/switch.hpp"
+
+/// A fiber's control block and its states.
+///
+/// State word: one of the states below, and for a parked fiber two bits.
+///
+///   unused ──spawn──> runnable ──dispatch──> running ──park──> parked
+///      ^                  ^                     │                 │
+///      └──── finished <───┼────── returns ──────┘                 │
+///                         └──────────────── ready() ──────────────┘
+///
+/// Inspectors (dumps, page give-back) hold a parked fiber while they read its stack:
+///   inspector: CAS parked -> parked|held; inspect; clear the bit
+///   waker:     CAS parked -> runnable, then queue it; if the fiber is held instead:
+///              CAS parked|held -> parked|held|wake_due, and leave it
+///   whoever clears `held` and finds `wake_due` makes the fiber runnable and queues it.
+/// A fiber has one waker at a time (the one that took it out of its wait queue), so that each wake-up is
+/// queued exactly once. `parked` is stored by the departure's `after`, before the lock that guards
+/// the fiber's place in a wait queue is released: a waker never sees a fiber that is still running.
+
+namespace ringo::detail {
+
+enum class fiber_state : std::uint32_t {
+  unused,    ///< in a free list; nothing but `next` may be touched
+  runnable,  ///< in exactly one run queue, or in the hands of whoever puts it there; stack at rest
+  running,   ///< in no queue; its thread owns the stack and the control block
+  parked,    ///< in the queue of what it waits for; stack at rest, owned by the next waker
+};
+
+inline constexpr std::uint32_t state_mask = 0xff;
+inline constexpr std::uint32_t held_bit = 1U << 8;
+inline constexpr std::uint32_t wake_due_bit = 1U << 9;
+
+class worker;
+struct fiber_locals;
+
+/// What a fiber is parked on; one constant for each place that parks.
+struct park_kind {
+  const char* reason;  ///< as dumps show it
+  /// Runs on another stack once the fiber is at rest: lets go of the lock that guards its place.
+  void (*after)(void* subject) noexcept;
+  /// Takes the fiber out of what it waits for, at the end of a run. False: a waker was faster and will
+  /// make it ready.
+  bool (*claim)(void* subject) noexcept;
+};
+
+struct alignas(cache_line) fiber {
+  // What a switch touches.
+  context at;                              // owner of the stack, by state
+  fiber* next = nullptr;                   // link of the queue that the fiber is in; that queue's rules
+  std::atomic<std::uint32_t> state{0};     // atomic: see above
+  std::uint8_t stack_size_log2 = 0;        // set by the spawner, immutable while it lives
+  bool is_thread = false;                  // stands for a plain thread; set once
+  std::atomic<std::uint16_t> pins{0};      // relaxed: its own; depth of thread_pin
+  std::atomic<const park_kind*> kind{nullptr};  // written by the fiber; read by holders and dumps
+  std::atomic<void*> subject{nullptr};          // as kind
+  std::atomic<std::byte*> stack_base{nullptr};  // as `at`; null: not started
+  std::atomic<worker*> pinned_to{nullptr};      // written by the fiber itself, read by dispatchers
+  std::atomic<std::uint64_t> id{0};             // written by the spawner; read by dumps
+
+  // What runs.
+  closure body;
+  std::atomic<const char*> name{nullptr};        // owned, or null
+  std::atomic<const void*> spawn_site{nullptr};  // code address behind the call of go()
+
+  // The rest is rarely touched.
+  std::atomic<fiber_locals*> locals{nullptr};  // its own
+  std::atomic<std::uint32_t> permit{0};        // futex of a plain thread's fiber
+  std::atomic<bool> exiting{false};            // its own; goexit is under way
+
+  fiber_state current_state() const noexcept {
+    // pairs with the stores of the state
+    return static_cast<fiber_state>(state.load(std::memory_order_acquire) & state_mask);
+  }
+
+  stack memory() const noexcept {
+    // relaxed: as `at`
+    return {stack_base.load(std::memory_order_relaxed), std::size_t{1} << stack_size_log2};
+  }
+
+  /// The waker's step. True: the caller queues the fiber. False: an inspector will.
+  bool wake() noexcept {
+    auto expected = static_cast<std::uint32_t>(fiber_state::parked);
+    if (RINGO_LIKELY(state.compare_exchange_strong(
+            expected, static_cast<std::uint32_t>(fiber_state::runnable),
+            std::memory_order_acq_rel,    // pairs with resumed() and hold()
+            std::memory_order_relaxed))) {  // relaxed: wake_held() looks again
+      return true;
+    }
+    return wake_held();
+  }
+
+  /// The inspector's steps. hold() is true if the fiber is parked and now stays so until release(), whose
+  /// `true` obliges the caller to queue the fiber.
+  bool hold() noexcept;
+  [[nodiscard]] bool release() noexcept;
+
+  /// First thing on the fiber's own stack after a switch to it.
+  void resumed() noexcept {
+    // Takes over what the waker did before wake(), or the spawner before the spawn.
+    state.load(std::memory_order_acquire);  // pairs with wake() and the spawner's store
+    // relaxed: only says that the stack is in use, which nobody acts upon
+    state.store(static_cast<std::uint32_t>(fiber_state::running), std::memory_order_relaxed);
+  }
+
+  void set(fiber_state to) noexcept {
+    state.store(static_cast<std::uint32_t>(to), std::memory_order_release);  // pairs with readers of state
+  }
+
+ private:
+  bool wake_held() noexcept;
+};
+
+#if !RINGO_ASAN && !RINGO_TSAN
+static_assert(sizeof(fiber) == 4 * cache_line, "a million parked fibers pay for each line");
+#endif
+
+/// All control blocks of the process. They are recycled but never unmapped, so that a late wake of a
+/// plain thread, or an inspector, may always look at one. Thread-safe.
+class fiber_registry {
+ public:
+  static fiber_registry& instance() noexcept;
+
+  /// Takes `wanted` unused blocks into `out`.
+  void take(fiber** out, std::size_t wanted);
+  void give_back(fiber** blocks, std::size_t count) noexcept;
+
+  /// Calls `visit` for each block that was ever handed out. The states may change meanwhile.
+  template <typename Visit>
+  void for_each(Visit visit) {
+    for (std::size_t chunk = 0;; ++chunk) {
+      fiber* blocks = nullptr;
+      {
+        spin_guard guard(lock_);
+        if (chunk == chunks_.size()) return;
+        blocks = chunks_[chunk];
+      }
+      for (std::size_t i = 0; i < chunk_blocks; ++i) visit(blocks[i]);
+    }
+  }
+
+ private:
+  static constexpr std::size_t chunk_blocks = 256;
+
+  spinlock lock_;
+  fiber* unused_ RINGO_GUARDED_BY(lock_) = nullptr;
+  std::vector<fiber*> chunks_ RINGO_GUARDED_BY(lock_);
+
+  void grow() RINGO_REQUIRES(lock_);
+};
+
+/// The control blocks that one worker keeps at hand. One owner.
+class fiber_cache {
+ public:
+  fiber* take();
+  void put(fiber* block) noexcept;
+  void flush() noexcept;
+
+ private:
+  static constexpr std::size_t capacity = 128;
+  // relaxed: one worker's thread; atomic only because its fibers are threads to ThreadSanitizer
+  std::atomic<std::size_t> count_{0};
+  std::array<std::atomic<fiber*>, capacity> slots_{};
+};
+
+}  // namespace ringo::detail

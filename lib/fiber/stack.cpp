@@ -1,0 +1,228 @@
+#include "fiber/stack.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+#include <mutex>
+
+#include <sys/mman.h>
+
+#include <ringo/detail/assert.hpp>
+
+#include "fiber/sanitizer.hpp"
+
+namespace ringo::detail {
+namespace {
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102  // Linux 6.13; older headers do not know it
+#endif
+
+constexpr std::size_t slab_size_min = std::size_t{16} << 20;
+// Unused stacks of a pool whose pages stay: 4 MiB at one page each.
+constexpr std::size_t warm_max = 1024;
+constexpr int size_classes = std::bit_width(stack_size_max / stack_size_min);
+
+std::size_t mprotect_guards_max() noexcept {
+  std::size_t mappings = 65530;
+  if (std::FILE* file = std::fopen("/proc/sys/vm/max_map_count", "re")) {
+    if (std::fscanf(file, "%zu", &mappings) != 1) mappings = 65530;  // NOLINT(cert-err34-c)
+    std::fclose(file);
+  }
+  return mappings / 2 / 2;  // half of them, two mappings a guard
+}
+
+/// Decides once which kind of guard the kernel offers.
+bool guard_install_works() noexcept {
+  // LeakSanitizer reads every page of a root region that /proc/self/maps calls readable, and such a
+  // guard is not seen there.
+  if (RINGO_ASAN) return false;
+  static const bool works = [] {
+    void* page = ::mmap(nullptr, page_size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (page == MAP_FAILED) return false;
+    const bool ok = ::madvise(page, page_size, MADV_GUARD_INSTALL) == 0;
+    ::munmap(page, page_size);
+    return ok;
+  }();
+  return works;
+}
+
+std::atomic<std::size_t> mprotect_guards{0};
+std::atomic<std::size_t> unguarded{0};
+
+void make_guard(std::byte* base) noexcept {
+  if (guard_install_works() && ::madvise(base, guard_size, MADV_GUARD_INSTALL) == 0) return;
+  static const std::size_t limit = mprotect_guards_max();
+  // relaxed: a count that orders nothing
+  if (mprotect_guards.fetch_add(1, std::memory_order_relaxed) < limit &&
+      ::mprotect(base, guard_size, PROT_NONE) == 0) {
+    return;
+  }
+  unguarded.fetch_add(1, std::memory_order_relaxed);  // relaxed: as above
+}
+
+}  // namespace
+
+std::size_t stack_size_rounded(std::size_t size) noexcept {
+  return std::bit_ceil(std::max(size, stack_size_min));
+}
+
+guard_kind guards_in_use() noexcept {
+  return guard_install_works() ? guard_kind::madvise : guard_kind::mprotect;
+}
+
+std::size_t stacks_without_guard() noexcept {
+  return unguarded.load(std::memory_order_relaxed);  // relaxed: a statistic
+}
+
+stack_pool& stack_pool::of(std::size_t size) noexcept {
+  // Never destroyed: fibers that were left over may still use their stacks.
+  static auto& pools = *[] {
+    auto* all = new std::array<stack_pool, size_classes>;
+    for (int i = 0; i < size_classes; ++i) (*all)[static_cast<std::size_t>(i)].size_ = stack_size_min << i;
+    return all;
+  }();
+  RINGO_ASSERT(std::has_single_bit(size));
+  return pools[static_cast<std::size_t>(std::countr_zero(size / stack_size_min))];
+}
+
+bool stack_pool::map_slab() noexcept {
+  const std::size_t bytes = std::max(size_, slab_size_min);
+  // Twice the alignment is mapped and the surplus unmapped, so that top() spreads evenly.
+  const std::size_t mapped = bytes + size_;
+  void* address = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+  if (address == MAP_FAILED) return false;
+  auto* begin = static_cast<std::byte*>(address);
+  const auto misfit = reinterpret_cast<std::uintptr_t>(begin) % size_;
+  const std::size_t skip = misfit == 0 ? 0 : size_ - misfit;
+  if (skip != 0) ::munmap(begin, skip);
+  ::munmap(begin + skip + bytes, mapped - skip - bytes);
+  begin += skip;
+  ::madvise(begin, bytes, MADV_NOHUGEPAGE);  // a huge page would commit 2 MiB for one parked fiber
+  sanitizer_register_slab(begin, bytes);
+  slab_next_ = begin;
+  slab_end_ = begin + bytes;
+  return true;
+}
+
+std::size_t stack_pool::take(stack* out, std::size_t wanted) noexcept {
+  std::size_t taken = 0;
+  std::size_t fresh = 0;
+  {
+    spin_guard guard(lock_);
+    for (auto* unused : {&warm_, &cold_}) {
+      while (taken < wanted && !unused->empty()) {
+        out[taken++] = {unused->back(), size_};
+        unused->pop_back();
+      }
+    }
+    if (taken == 0) {
+      while (taken + fresh < wanted) {
+        if (slab_next_ == slab_end_ && !map_slab()) break;
+        out[taken + fresh++] = {slab_next_, size_};
+        slab_next_ += size_;
+      }
+    }
+  }
+  for (std::size_t i = taken; i < taken + fresh; ++i) {
+    make_guard(out[i].base);
+    sanitizer_register_stack(out[i].base, out[i].size);
+  }
+  return taken + fresh;
+}
+
+void stack_pool::give_back(const stack* stacks, std::size_t count) noexcept {
+  spin_guard guard(lock_);
+  for (std::size_t i = 0; i < count; ++i) warm_.push_back(stacks[i].base);
+  // relaxed: a hint
+  if (warm_.size() > warm_max) trimmable_.store(true, std::memory_order_relaxed);
+}
+
+bool stack_pool::trim(std::size_t limit) noexcept {
+  if (!trimmable_.load(std::memory_order_relaxed)) return false;  // relaxed: a hint
+  std::array<std::byte*, 64> batch;
+  std::size_t count = 0;
+  bool more = false;
+  {
+    spin_guard guard(lock_);
+    while (count < std::min(limit, batch.size()) && warm_.size() > warm_max) {
+      batch[count++] = warm_.back();
+      warm_.pop_back();
+    }
+    more = warm_.size() > warm_max;
+    if (!more) trimmable_.store(false, std::memory_order_relaxed);  // relaxed: a hint
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    ::madvise(batch[i] + guard_size, size_ - guard_size, MADV_DONTNEED);
+  }
+  spin_guard guard(lock_);
+  for (std::size_t i = 0; i < count; ++i) cold_.push_back(batch[i]);
+  return more;
+}
+
+bool stack_pool::trim_all(std::size_t limit) noexcept {
+  bool more = false;
+  for (std::size_t size = stack_size_min; size <= stack_size_max; size *= 2) {
+    more |= of(size).trim(limit);
+  }
+  return more;
+}
+
+std::size_t stack_pool::unused() const noexcept {
+  spin_guard guard(lock_);
+  return warm_.size() + cold_.size();
+}
+
+// All of stack_cache is relaxed: only one thread touches it, see the class.
+stack stack_cache::take(std::size_t size) noexcept {
+  constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: one thread
+  if (RINGO_UNLIKELY(size != size_)) {
+    stack one;
+    return stack_pool::of(size).take(&one, 1) == 1 ? one : stack{};
+  }
+  std::size_t count = count_.load(relaxed);
+  if (RINGO_UNLIKELY(count == 0)) {
+    std::array<stack, capacity / 2> batch;
+    const std::size_t taken = stack_pool::of(size).take(batch.data(), batch.size());
+    if (taken == 0) return {};
+    while (count < taken) {
+      slots_[count].store(batch[count].base, relaxed);
+      ++count;
+    }
+  }
+  --count;
+  count_.store(count, relaxed);
+  stack taken{slots_[count].load(relaxed), size};
+  sanitizer_acquire(taken.base);
+  return taken;
+}
+
+void stack_cache::put(stack s) noexcept {
+  constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: one thread
+  sanitizer_release(s.base);
+  if (RINGO_UNLIKELY(s.size != size_)) {
+    stack_pool::of(s.size).give_back(&s, 1);
+    return;
+  }
+  std::size_t count = count_.load(relaxed);
+  if (RINGO_UNLIKELY(count == capacity)) {
+    std::array<stack, capacity / 2> batch;
+    for (auto& cached : batch) cached = {slots_[--count].load(relaxed), size_};
+    stack_pool::of(size_).give_back(batch.data(), batch.size());
+  }
+  slots_[count].store(s.base, relaxed);
+  count_.store(count + 1, relaxed);
+}
+
+void stack_cache::flush() noexcept {
+  constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: one thread
+  for (std::size_t count = count_.load(relaxed); count > 0; --count) {
+    const stack cached{slots_[count - 1].load(relaxed), size_};
+    stack_pool::of(size_).give_back(&cached, 1);
+  }
+  count_.store(0, relaxed);
+}
+
+}  // namespace ringo::detail

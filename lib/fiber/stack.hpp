@@ -1,0 +1,112 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <ringo/detail/config.hpp>
+#include <ringo/detail/spinlock.hpp>
+
+/// Stacks of fibers.
+///
+/// Every stack is a power of two of reserved address space, carved from a slab (one mapping for
+/// many stacks, never unmapped). The kernel commits its pages at first touch, so that a stack starts
+/// with one resident page and grows by itself. Its lowest pages are a guard.
+///
+/// A stack lies in one of three places: with a fiber; in a worker's cache (LIFO, hot); in the pool of
+/// its size: there first `warm` (its pages still resident), later `cold` (pages given back). Giving
+/// pages back costs a system call, so that the pool does it in small steps when a worker has
+/// nothing better to do (trim()), never on the path of a fiber that ends.
+
+namespace ringo::detail {
+
+inline constexpr std::size_t page_size = 4096;
+inline constexpr std::size_t guard_size = 4 * page_size;
+inline constexpr std::size_t stack_size_min = 32 * 1024;
+inline constexpr std::size_t stack_size_max = std::size_t{1} << 30;
+inline constexpr std::size_t stack_size_default = 256 * 1024;
+
+/// A stack's lowest address and size. A plain value; `base == nullptr` means none.
+struct stack {
+  std::byte* base = nullptr;
+  std::size_t size = 0;
+
+  /// Where the first frame starts. Stacks of equal alignment would put their hottest lines into the
+  /// same cache sets, so the tops are spread over 16 lines.
+  std::byte* top() const noexcept {
+    const auto color = (reinterpret_cast<std::uintptr_t>(base) >> std::countr_zero(size)) % 16;
+    return base + size - header_size - color * cache_line;
+  }
+  bool in_guard(const void* address) const noexcept {
+    const auto* a = static_cast<const std::byte*>(address);
+    return a >= base && a < base + guard_size;
+  }
+
+  static constexpr std::size_t header_size = cache_line;
+};
+
+/// Rounds up to a size that the pool hands out; `size` lies within the limits above.
+std::size_t stack_size_rounded(std::size_t size) noexcept;
+
+/// All stacks of one size. Thread-safe; blocks only on its own short lock and on mmap(2).
+class stack_pool {
+ public:
+  /// The pool for stacks of `size` (a rounded one). Pools are never destroyed.
+  static stack_pool& of(std::size_t size) noexcept;
+
+  /// Takes up to `wanted` stacks into `out`; returns how many. 0: the kernel refuses to map more.
+  std::size_t take(stack* out, std::size_t wanted) noexcept;
+  void give_back(const stack* stacks, std::size_t count) noexcept;
+
+  /// Gives back the pages of up to `limit` unused stacks beyond those that are kept warm. True: there is
+  /// more to do. The system calls are made outside the lock.
+  bool trim(std::size_t limit) noexcept;
+  /// Trims every pool.
+  static bool trim_all(std::size_t limit) noexcept;
+
+  /// Unused stacks, with and without resident pages. For tests and statistics.
+  std::size_t unused() const noexcept;
+
+ private:
+  mutable spinlock lock_;
+  std::size_t size_ = 0;  // immutable after construction
+  std::vector<std::byte*> warm_ RINGO_GUARDED_BY(lock_);
+  std::vector<std::byte*> cold_ RINGO_GUARDED_BY(lock_);
+  std::byte* slab_next_ RINGO_GUARDED_BY(lock_) = nullptr;
+  std::byte* slab_end_ RINGO_GUARDED_BY(lock_) = nullptr;
+  std::atomic<bool> trimmable_{false};  // atomic: a hint that saves the lock
+
+  bool map_slab() noexcept RINGO_REQUIRES(lock_);
+};
+
+/// How guards are made on this kernel; for the documentation of limits and for tests.
+enum class guard_kind : std::uint8_t {
+  madvise,   ///< MADV_GUARD_INSTALL: no mapping of its own, for every stack
+  mprotect,  ///< two mappings each: only while they fit into half of vm.max_map_count
+};
+guard_kind guards_in_use() noexcept;
+/// Stacks that had to go without a guard (mprotect only).
+std::size_t stacks_without_guard() noexcept;
+
+/// The stacks that one worker keeps at hand, for stacks of the default size. One owner.
+class stack_cache {
+ public:
+  stack take(std::size_t size) noexcept;
+  void put(stack s) noexcept;
+  /// Gives everything to the pool.
+  void flush() noexcept;
+  /// Stacks of this size are cached; others go straight to their pool. Call while the cache is empty.
+  void set_size(std::size_t size) noexcept { size_ = size; }
+
+ private:
+  static constexpr std::size_t capacity = 64;
+  // relaxed: one worker's thread; atomic only because its fibers are threads to ThreadSanitizer
+  std::atomic<std::size_t> count_{0};
+  std::array<std::atomic<std::byte*>, capacity> slots_{};
+  std::size_t size_ = stack_size_default;
+};
+
+}  // namespace ringo::detail

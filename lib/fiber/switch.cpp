@@ -1,0 +1,149 @@
+#include "fiber/switch.hpp"
+
+#include <cxxabi.h>
+
+#include <boost/context/detail/fcontext.hpp>
+#include <pthread.h>
+
+#include <ringo/detail/assert.hpp>
+
+#if RINGO_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if RINGO_TSAN
+#include <array>
+#include <mutex>
+#include <vector>
+extern "C" {
+void* __tsan_get_current_fiber();
+void* __tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void* fiber);
+void __tsan_switch_to_fiber(void* fiber, unsigned flags);
+}
+#endif
+
+namespace ringo::detail {
+namespace {
+
+using boost::context::detail::jump_fcontext;
+using boost::context::detail::make_fcontext;
+using boost::context::detail::transfer_t;
+
+#if RINGO_TSAN
+// Without this flag TSan takes each switch for a synchronization.
+constexpr unsigned tsan_no_sync = 1;
+
+/// Making and destroying a handle is dear and their number is limited, so they are recycled.
+class handle_pool {
+ public:
+  void* take() {
+    std::lock_guard guard(lock_);
+    if (unused_.empty()) return __tsan_create_fiber(0);
+    void* handle = unused_.back();
+    unused_.pop_back();
+    return handle;
+  }
+  void put(void* handle) {
+    std::lock_guard guard(lock_);
+    unused_.push_back(handle);
+  }
+
+ private:
+  std::mutex lock_;  // held for a few instructions, and never across a switch
+  std::vector<void*> unused_;
+};
+
+handle_pool& handles() {
+  static auto& pool = *new handle_pool;  // never destroyed: threads may outlive main()
+  return pool;
+}
+#endif
+
+RINGO_NO_TSAN void before_jump([[maybe_unused]] context& to, [[maybe_unused]] departure& self) noexcept {
+#if RINGO_ASAN
+  // A null first argument tells ASan to free the fake stack of a stack that never comes back.
+  __sanitizer_start_switch_fiber(self.dying ? nullptr : &self.from->fake_stack, to.bottom, to.size);
+#endif
+#if RINGO_TSAN
+  __tsan_switch_to_fiber(to.tsan_fiber, tsan_no_sync);
+#endif
+}
+
+/// Steps 2 and 3, on the stack that was switched to; `mine` is its exception state. Not instrumented:
+/// the other side wrote the departure on this thread, a moment ago.
+RINGO_NO_TSAN inline void complete(const transfer_t& transfer, const exception_state& mine) noexcept {
+  const departure& other = *static_cast<departure*>(transfer.data);
+  other.from->resume_at = transfer.fctx;
+  *other.globals = mine;
+  other.after(other.first, other.second, other.third);
+}
+
+RINGO_NO_TSAN void first_arrival(transfer_t transfer) {
+#if RINGO_ASAN
+  __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
+#endif
+  const auto start = static_cast<departure*>(transfer.data)->start;
+  complete(transfer, {});
+  start();
+  RINGO_VERIFY(!"a context ended without switching away");
+}
+
+RINGO_NO_TSAN inline exception_state read_state(const exception_state* globals) noexcept {
+  return *globals;
+}
+
+}  // namespace
+
+exception_state* thread_exception_state() noexcept {
+  // The ABI fixes the two members and their order; <cxxabi.h> leaves the type opaque.
+  return reinterpret_cast<exception_state*>(abi::__cxa_get_globals());
+}
+
+RINGO_NO_TSAN void switch_to(context& to, departure& self) noexcept {
+  const exception_state mine = read_state(self.globals);
+  before_jump(to, self);
+  const transfer_t transfer = jump_fcontext(to.resume_at, &self);
+#if RINGO_ASAN
+  __sanitizer_finish_switch_fiber(self.from->fake_stack, nullptr, nullptr);
+#endif
+  complete(transfer, mine);
+}
+
+RINGO_NO_TSAN void make_context(context& to, stack memory) noexcept {
+  std::byte* top = memory.top();
+  const auto usable = static_cast<std::size_t>(top - memory.base) - guard_size;
+  to.resume_at = make_fcontext(top, usable, first_arrival);
+#if RINGO_ASAN
+  to.bottom = memory.base + guard_size;
+  to.size = usable;
+  to.fake_stack = nullptr;
+  __asan_unpoison_memory_region(to.bottom, usable);  // the last user's frames left their marks
+#endif
+#if RINGO_TSAN
+  to.tsan_fiber = handles().take();
+#endif
+}
+
+RINGO_NO_TSAN void adopt_thread_stack([[maybe_unused]] context& self) noexcept {
+#if RINGO_ASAN
+  pthread_attr_t attributes;
+  void* bottom = nullptr;
+  RINGO_VERIFY(pthread_getattr_np(pthread_self(), &attributes) == 0);
+  pthread_attr_getstack(&attributes, &bottom, &self.size);
+  pthread_attr_destroy(&attributes);
+  self.bottom = bottom;
+#endif
+#if RINGO_TSAN
+  self.tsan_fiber = __tsan_get_current_fiber();
+#endif
+}
+
+RINGO_NO_TSAN void release_context([[maybe_unused]] context& of) noexcept {
+#if RINGO_TSAN
+  if (of.tsan_fiber != nullptr) handles().put(of.tsan_fiber);
+  of.tsan_fiber = nullptr;
+#endif
+}
+
+}  // namespace ringo::detail

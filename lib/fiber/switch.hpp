@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstddef>
+
+#include <ringo/detail/config.hpp>
+
+#include "fiber/stack.hpp"
+
+/// The switch from one stack to another: Boost.Context's fcontext, together with everything that has
+/// to travel with a stack: C++ exception state, and what the sanitizers know about it.
+///
+/// Protocol of a switch from A to B on one thread:
+/// 1. A keeps its exception state in its own frame and jumps, passing the address of its departure.
+/// 2. B arrives (in switch_to(), or for the first time in its start function): it stores where A
+///    stopped, puts its own exception state into the globals of the thread, and runs A's `after`.
+/// 3. `after` publishes A: it releases the lock that guards A's place in a queue, or pushes A to a
+///    run queue, or recycles A's stack. From then on A may run elsewhere, and its departure is gone.
+/// Invariant: nobody can resume A before A's registers are saved. `after` runs on B's stack, so it must
+/// not park, throw, or look at A's departure.
+///
+/// To ThreadSanitizer each fiber is a thread, and a switch orders nothing: races between fibers that
+/// happen to share a worker are found. Whatever `after` releases for A must therefore carry A's
+/// history: see spinlock::prepare_handover().
+
+namespace ringo::detail {
+
+/// The part of the C++ runtime's per-thread state that belongs to a stack (the Itanium C++ ABI's
+/// __cxa_eh_globals): the exceptions being handled, and how many are in flight.
+struct exception_state {
+  void* caught = nullptr;
+  unsigned int uncaught = 0;
+};
+
+/// A stack that can be switched to.
+struct context {
+  void* resume_at = nullptr;  // fcontext of a suspended stack; null: not started, or running
+#if RINGO_ASAN
+  void* fake_stack = nullptr;
+  const void* bottom = nullptr;
+  std::size_t size = 0;
+#endif
+#if RINGO_TSAN
+  void* tsan_fiber = nullptr;
+#endif
+};
+
+struct departure {
+  context* from;
+  exception_state* globals;  // of the thread on which the switch happens
+  void (*after)(void*, const void*, void*) noexcept;  // called with the next three
+  void* first = nullptr;
+  const void* second = nullptr;
+  void* third = nullptr;
+  void (*start)() noexcept = nullptr;  // where a context that runs for the first time begins
+  bool dying = false;                  // `from` is never resumed
+};
+
+/// This thread's exception state. The address is the thread's: never keep it across a switch.
+exception_state* thread_exception_state() noexcept;
+
+/// Leaves the running stack for `to`. Returns when somebody switches back, perhaps on another thread.
+void switch_to(context& to, departure& self) noexcept;
+
+/// Prepares `to` so that the first switch to it calls the departure's `start` on `memory`; `start` ends by
+/// switching away with `dying` set.
+void make_context(context& to, stack memory) noexcept;
+
+/// Makes the running thread's own stack a context to return to.
+void adopt_thread_stack(context& self) noexcept;
+
+/// Gives back what a sanitizer keeps for a context that is not running.
+void release_context(context& of) noexcept;
+
+}  // namespace ringo::detail

@@ -1,0 +1,57 @@
+#include "sched/current.hpp"
+
+#include "fiber/fiber.hpp"
+#include "sched/locals.hpp"
+#include "sched/worker.hpp"
+
+namespace ringo::detail {
+namespace {
+
+/// A plain thread's fiber: borrowed from the registry for as long as the thread lives.
+struct thread_identity {
+  fiber* block = nullptr;
+
+  thread_identity() = default;
+  thread_identity(const thread_identity&) = delete;
+  thread_identity& operator=(const thread_identity&) = delete;
+  ~thread_identity() {
+    if (block == nullptr) return;
+    destroy_locals(*block);
+    block->is_thread = false;
+    block->set(fiber_state::unused);
+    fiber_registry::instance().give_back(&block, 1);
+    block = nullptr;
+  }
+
+  fiber* get() {
+    if (block == nullptr) {
+      fiber_registry::instance().take(&block, 1);
+      block->is_thread = true;
+      block->set(fiber_state::running);
+    }
+    return block;
+  }
+};
+
+// initial-exec: one load from the thread pointer, also in a shared library.
+#define RINGO_TLS __attribute__((tls_model("initial-exec"))) thread_local
+
+RINGO_TLS worker* tls_worker = nullptr;
+RINGO_TLS thread_identity tls_identity;
+
+}  // namespace
+
+RINGO_NOINLINE worker* current_worker() noexcept {
+  asm volatile("" ::: "memory");  // keeps the compiler from calling this function pure
+  return tls_worker;
+}
+
+RINGO_NOINLINE void set_current_worker(worker* w) noexcept { tls_worker = w; }
+
+RINGO_NOINLINE fiber* current_fiber() {
+  asm volatile("" ::: "memory");  // as above
+  worker* w = tls_worker;
+  return w != nullptr ? w->current() : tls_identity.get();
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,92 @@
+#include "sched/deadlock.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <dirent.h>
+
+#include <ringo/error.hpp>
+
+#include "base/print.hpp"
+#include "fiber/fiber.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/symbol.hpp"
+
+namespace ringo::detail {
+namespace {
+
+constexpr std::size_t dump_max = 1000;
+
+bool is_kernel_worker(const char* thread) noexcept {
+  std::array<char, 320> path{};
+  std::array<char, 32> name{};
+  std::snprintf(path.data(), path.size(), "/proc/self/task/%s/comm", thread);
+  std::FILE* file = std::fopen(path.data(), "re");
+  if (file == nullptr) return true;  // it has just ended
+  const bool read = std::fgets(name.data(), name.size(), file) != nullptr;
+  std::fclose(file);
+  return !read || std::strncmp(name.data(), "iou-", 4) == 0;
+}
+
+bool is_own(const scheduler& s, std::int32_t thread, std::int32_t caller_thread) noexcept {
+  if (thread == caller_thread) return true;
+  for (std::uint32_t i = 0; i < s.worker_count(); ++i) {
+    if (s.worker_at(i)->thread_id() == thread) return true;
+  }
+  return false;
+}
+
+/// Threads of the process that ringo knows nothing of: any of them may make a fiber ready.
+int foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept {
+  DIR* tasks = ::opendir("/proc/self/task");
+  if (tasks == nullptr) return 1;  // cannot tell: never a false alarm
+  int count = RINGO_TSAN ? -1 : 0;  // TSan's own background thread
+  while (const dirent* entry = ::readdir(tasks)) {  // NOLINT(concurrency-mt-unsafe): our own stream
+    const auto thread = static_cast<std::int32_t>(std::strtol(entry->d_name, nullptr, 10));
+    if (thread > 0 && !is_own(s, thread, caller_thread) && !is_kernel_worker(entry->d_name)) ++count;
+  }
+  ::closedir(tasks);
+  return count;
+}
+
+const char* state_text(const fiber& f) noexcept {
+  switch (f.current_state()) {
+    case fiber_state::runnable: return "runnable";
+    case fiber_state::running: return "running";
+    case fiber_state::parked: {
+      const park_kind* kind = f.kind.load();
+      return kind != nullptr ? kind->reason : "parked";
+    }
+    case fiber_state::unused: break;
+  }
+  return "unused";
+}
+
+}  // namespace
+
+void dump_fibers() noexcept {
+  std::size_t count = 0;
+  fiber_registry::instance().for_each([&](fiber& f) {
+    if (f.is_thread || f.current_state() == fiber_state::unused) return;
+    if (++count > dump_max) return;
+    const char* name = f.name.load();
+    print_error("fiber %llu%s%s%s [%s]: spawned at %s\n", static_cast<unsigned long long>(f.id.load()),
+                name != nullptr ? " \"" : "", name != nullptr ? name : "", name != nullptr ? "\"" : "",
+                state_text(f), symbol_of(f.spawn_site.load()).text);
+  });
+  if (count > dump_max) print_error("... and %zu more\n", count - dump_max);
+}
+
+void report_if_deadlocked(const scheduler& s, std::int32_t caller_thread) noexcept {
+  if (foreign_threads(s, caller_thread) > 0) return;
+  print_error(s.num_fibers() == 0 ? "fatal error: no fibers (main called goexit) - deadlock!\n"
+                                  : "fatal error: all fibers are asleep - deadlock!\n");
+  print_error("\n");
+  dump_fibers();
+  end_process();
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include <ringo/detail/config.hpp>
+#include <ringo/detail/spinlock.hpp>
+
+#include "base/fence.hpp"
+
+/// Decides who sleeps and who must be woken.
+///
+/// Each worker is running (it has something to run), searching (it looks for something to steal) or
+/// asleep. Invariant: while there is queued work and a worker asleep, some worker is searching or will
+/// look at the queues once more before it sleeps. Each side stores, fences, then loads:
+///   submitter: push the work                    | fence | nobody searching, somebody asleep? wake one
+///   sleeper:   stop searching, enter as asleep  | fence | re-read every queue; work: leave again
+/// The fences leave no order in which both loads miss both stores.
+/// A searcher that finds work and was the last one wakes the next, whether or not it knows of more
+/// work: a submitter may have counted on it.
+///
+/// `awake` counts the worker threads that are not asleep; whoever wakes a sleeper counts it at once. It is
+/// 0 only if the last worker has found every queue empty: then nothing can happen from inside.
+///
+/// The watcher: while others run, one of the sleepers sleeps for a limited time only and then looks
+/// after workers that have not reached a scheduling point since (see worker::watch()). Without
+/// somebody running, nobody watches, and nobody wakes up.
+
+namespace ringo::detail {
+
+class worker;
+
+class idle_gate {
+ public:
+  /// Call after publishing work. True: the caller must call wake_one().
+  bool wake_needed() const noexcept {
+    full_fence();  // pairs with sleep()
+    return could_wake();
+  }
+
+  /// The same for work that its worker will get to first (the run-next slot): somebody should be awake
+  /// or on the watch.
+  bool watch_needed() const noexcept {
+    // relaxed: a missed watch costs a delay, which the next call makes good
+    return asleep_.load(std::memory_order_relaxed) != 0 &&
+           !watched_.load(std::memory_order_relaxed) &&  // relaxed: as above
+           searching_.load(std::memory_order_relaxed) == 0;  // relaxed: as above
+  }
+
+  /// Takes one sleeper out and makes it a searcher; null when there is none, or somebody searches
+  /// already. The caller wakes it.
+  worker* wake_one() noexcept;
+
+  /// False: enough workers are searching. Else this one now is.
+  bool start_searching(std::uint32_t running_max) noexcept;
+  /// The caller was searching and found work. True: it was the last one and must call wake_one().
+  [[nodiscard]] bool found_work() noexcept {
+    return searching_.fetch_sub(1) == 1 && asleep_.load() != 0;
+  }
+  /// The caller was searching and found nothing.
+  void stop_searching() noexcept { searching_.fetch_sub(1); }
+
+  enum class sleep_kind : std::uint8_t { last, watching, sound };
+  /// Enters as asleep. After it, the caller re-reads every queue.
+  sleep_kind sleep(worker* self) noexcept;
+  /// Leaves again, of its own accord. False: somebody else took it out, and made it a searcher.
+  bool leave(worker* self, bool was_watching) noexcept;
+
+  /// For workers without a run token, which sleep elsewhere.
+  /// True: nobody is awake any more.
+  bool rest_begins() noexcept;
+  void rest_ends() noexcept;
+  void thread_starts() noexcept { rest_ends(); }
+
+  /// Between runs: nobody is awake, asleep or searching.
+  void reset() noexcept;
+
+  std::uint32_t awake() const noexcept;
+  std::uint32_t asleep() const noexcept { return asleep_.load(); }
+
+ private:
+  mutable spinlock lock_;
+  std::vector<worker*> sleepers_ RINGO_GUARDED_BY(lock_);
+  std::uint32_t awake_ RINGO_GUARDED_BY(lock_) = 0;
+  std::atomic<std::uint32_t> searching_{0};
+  std::atomic<std::uint32_t> asleep_{0};  // atomic: the size of sleepers_, to be read without the lock
+  std::atomic<bool> watched_{false};      // atomic: one of sleepers_ is the watcher
+
+  bool could_wake() const noexcept {
+    return asleep_.load(std::memory_order_relaxed) != 0 &&     // relaxed: the caller's fence
+           searching_.load(std::memory_order_relaxed) == 0;    // relaxed: the caller's fence
+  }
+};
+
+}  // namespace ringo::detail

@@ -1,0 +1,8 @@
+#pragma once
+
+namespace ringo::detail {
+
+/// In debug builds: names the fibers that the main fiber leaves behind, when RINGO_LOG has "leftovers".
+void report_leftovers() noexcept;
+
+}  // namespace ringo::detail

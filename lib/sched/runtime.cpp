@@ -1,0 +1,185 @@
+#include <ringo/runtime.hpp>
+
+#include <cerrno>
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <ringo/error.hpp>
+#include <ringo/go.hpp>
+
+#include "base/futex.hpp"
+#include "fiber/fiber.hpp"
+#include "fiber/stack.hpp"
+#include "sched/cpu_quota.hpp"
+#include "sched/current.hpp"
+#include "sched/fork_guard.hpp"
+#include "sched/leftovers.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/signal_stack.hpp"
+
+namespace ringo {
+namespace detail {
+namespace {
+
+std::atomic<bool> run_in_progress{false};
+
+const char* environment(const char* name) noexcept {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read once, at start
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+/// The number in an environment variable; 0 when it is not set.
+long long number_from(const char* variable, const char* text) {
+  errno = 0;
+  char* end = nullptr;
+  const long long number = std::strtoll(text, &end, 10);
+  if (*end != '\0' || errno != 0 || number < 1) {
+    panic(std::string("run: ") + variable + ": not a positive number: \"" + text + "\"");
+  }
+  return number;
+}
+
+std::uint32_t wanted_workers(const options& wanted, std::uint32_t cpus) {
+  long long number = wanted.workers;
+  if (number < 0) panic("run: workers: not a positive number: \"" + std::to_string(number) + "\"");
+  if (number == 0) {
+    const char* text = environment("RINGO_MAXPROCS");
+    number = text != nullptr ? number_from("RINGO_MAXPROCS", text) : cpus;
+  }
+  if (number > wanted.max_threads) {
+    panic("run: workers: more than max_threads: \"" + std::to_string(number) + "\"");
+  }
+  return static_cast<std::uint32_t>(number);
+}
+
+std::size_t wanted_stack_size(const options& wanted) {
+  std::size_t size = wanted.stack_size;
+  if (size == 0) {
+    const char* text = environment("RINGO_STACK_SIZE");
+    size = text != nullptr ? static_cast<std::size_t>(number_from("RINGO_STACK_SIZE", text))
+                           : stack_size_default;
+  }
+  if (size < stack_size_min || size > stack_size_max) panic("run: stack_size out of range");
+  return stack_size_rounded(size);
+}
+
+settings::engine_choice wanted_engine(const options& wanted) {
+  using choice = settings::engine_choice;
+  switch (wanted.engine) {
+    case ringo::engine::io_uring: return choice::io_uring;
+    case ringo::engine::epoll: return choice::epoll;
+    case ringo::engine::automatic: break;
+  }
+  const char* text = environment("RINGO_ENGINE");
+  if (text == nullptr) return choice::automatic;
+  const std::string name = text;
+  if (name == "automatic") return choice::automatic;
+  if (name == "io_uring") return choice::io_uring;
+  if (name == "epoll") return choice::epoll;
+  panic("run: RINGO_ENGINE: neither automatic, io_uring nor epoll: \"" + name + "\"");
+}
+
+settings resolve(const options& wanted) {
+  if (wanted.max_threads < 1) {
+    panic("run: max_threads: not a positive number: \"" + std::to_string(wanted.max_threads) + "\"");
+  }
+  if (wanted.exit_grace.count() < 0) {
+    panic("run: exit_grace: negative: \"" + std::to_string(wanted.exit_grace.count()) + "\"");
+  }
+  settings result;
+  result.cpus = usable_cpus();
+  result.threads_max = static_cast<std::uint32_t>(wanted.max_threads);
+  result.workers = wanted_workers(wanted, result.cpus);
+  result.stack_size = wanted_stack_size(wanted);
+  result.engine = wanted_engine(wanted);
+  result.exit_grace = wanted.exit_grace;
+  return result;
+}
+
+/// Allows one run at a time.
+class run_guard {
+ public:
+  run_guard() {
+    if (current_worker() != nullptr || run_in_progress.exchange(true)) panic("run: already running");
+  }
+  run_guard(const run_guard&) = delete;
+  run_guard& operator=(const run_guard&) = delete;
+  ~run_guard() { run_in_progress.store(false); }
+};
+
+/// What the main fiber and the thread in run() share. The main fiber's last touch is the futex word,
+/// which lives as long as the process.
+std::atomic<std::uint32_t> main_finished{0};
+
+}  // namespace
+
+void run_main(const options& wanted, void (*body)(void*), void* argument) {
+  refuse_after_fork();
+  const run_guard guard;
+  scheduler& s = scheduler::instance();
+  install_overflow_handler();
+  install_fork_handler();
+  s.register_caller(static_cast<std::int32_t>(::syscall(SYS_gettid)));
+  s.start(resolve(wanted));
+  main_finished.store(0);
+  std::exception_ptr thrown;
+  {
+    prepared_fiber prepared({.name = "main"}, __builtin_return_address(0));
+    prepared.body().emplace([&s, &thrown, body, argument] {
+      try {
+        body(argument);
+      } catch (...) {
+        if (current_fiber()->exiting.load()) throw;  // goexit: the others go on
+        thrown = std::current_exception();
+      }
+      s.arm(false);
+      main_finished.store(1);
+      futex_wake(main_finished, 1);
+    });
+    s.arm(true);
+    prepared.start();
+  }
+  while (main_finished.load() == 0) futex_wait(main_finished, 0, nanoseconds(-1));
+  report_leftovers();
+  s.stop();
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+}  // namespace detail
+
+int workers() noexcept { return set_workers(0); }
+
+int set_workers(int n) {
+  auto& s = detail::scheduler::instance();
+  return s.running() ? static_cast<int>(s.set_tokens(n)) : 0;
+}
+
+std::size_t num_fibers() noexcept {
+  auto& s = detail::scheduler::instance();
+  return s.running() ? s.num_fibers() : 0;
+}
+
+statistics stats() noexcept {
+  statistics result;
+  auto& s = detail::scheduler::instance();
+  if (!s.running()) return result;
+  result.fibers = s.num_fibers();
+  result.spawned = s.num_spawned();
+  result.workers = s.tokens();
+  result.threads = s.worker_count();
+  for (std::uint32_t i = 0; i < result.threads; ++i) {
+    const detail::worker* w = s.worker_at(i);
+    result.switches += w->ticks();
+    result.steals += w->steals();
+    result.sleeps += w->sleeps();
+  }
+  result.unguarded_stacks = detail::stacks_without_guard();
+  return result;
+}
+
+}  // namespace ringo

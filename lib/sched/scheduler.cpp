@@ -1,0 +1,172 @@
+#include "sched/scheduler.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+#include <pthread.h>
+
+#include <ringo/detail/assert.hpp>
+#include <ringo/error.hpp>
+
+#include "base/fence.hpp"
+#include "base/print.hpp"
+#include "sched/current.hpp"
+#include "sched/deadlock.hpp"
+
+namespace ringo::detail {
+
+scheduler& scheduler::instance() noexcept {
+  static auto& the_one = *new scheduler;
+  return the_one;
+}
+
+std::unique_ptr<engine> scheduler::new_engine(std::error_code& error) const {
+  // The kernel gives the memory of closed rings back some milliseconds late (RLIMIT_MEMLOCK).
+  constexpr int tries_max = 50;
+  for (int tries = 0;; ++tries) {
+    auto made = make_engine(engine_used_, error);
+    if (made || error != std::errc::not_enough_memory || tries == tries_max) return made;
+    const std::timespec millisecond{0, 1'000'000};
+    ::nanosleep(&millisecond, nullptr);
+  }
+}
+
+/// All workers use one kind of engine; `automatic` falls back to epoll when any ring is refused.
+void scheduler::choose_engine(std::vector<std::unique_ptr<engine>>& engines) {
+  using choice = settings::engine_choice;
+  std::error_code refused;
+  const auto make_all = [&](engine_kind kind) {
+    engine_used_ = kind;
+    engines.clear();
+    std::error_code error;
+    while (engines.size() < settings_.workers) {
+      engines.push_back(new_engine(error));
+      if (error) return error;
+    }
+    return error;
+  };
+  if (settings_.engine != choice::epoll) refused = make_all(engine_kind::io_uring);
+  if (settings_.engine == choice::io_uring && refused) {
+    panic("run: engine io_uring: " + refused.message());
+  }
+  if (settings_.engine == choice::epoll || refused) {
+    if (const auto error = make_all(engine_kind::epoll)) panic("run: engine epoll: " + error.message());
+  }
+  const char* log = std::getenv("RINGO_LOG");  // NOLINT(concurrency-mt-unsafe)
+  if (log != nullptr && std::strstr(log, "engine") != nullptr) {
+    print_error("ringo: engine %s%s%s%s\n", engine_used_ == engine_kind::epoll ? "epoll" : "io_uring",
+                refused ? " (io_uring: " : "", refused ? refused.message().c_str() : "",
+                refused ? ")" : settings_.engine == choice::automatic ? "" : " (asked for)");
+  }
+}
+
+worker* scheduler::add_worker(std::unique_ptr<engine> source) {
+  const std::uint32_t index = count_.load();
+  if (index >= settings_.threads_max) fatal("thread limit reached");
+  if (heaps_.size() <= index) heaps_.push_back(std::make_unique<timer_heap>());
+  auto* w = new worker(*this, index, *heaps_[index], std::move(source));
+  w->stacks_.set_size(settings_.stack_size);
+  workers_[index].store(w, std::memory_order_release);  // pairs with worker_at()
+  count_.store(index + 1, std::memory_order_release);   // pairs with worker_count()
+  gate_.thread_starts();
+  return w;
+}
+
+void scheduler::start_thread(worker* w) {
+  pthread_t thread{};
+  const auto body = [](void* self) -> void* {
+    static_cast<worker*>(self)->run();
+    return nullptr;
+  };
+  if (::pthread_create(&thread, nullptr, body, w) != 0) {
+    fatal("thread limit reached: the kernel refuses another thread (RLIMIT_NPROC or pids.max)");
+  }
+  std::array<char, 16> name{};
+  std::snprintf(name.data(), name.size(), "ringo-%u", w->index());
+  ::pthread_setname_np(thread, name.data());
+  threads_.push_back(thread);
+}
+
+void scheduler::start(const settings& wanted) {
+  prepare_heavy_fence();
+  settings_ = wanted;
+  drop_queued();  // a plain thread's go() may have come too late for the run before
+  std::vector<std::unique_ptr<engine>> engines;
+  choose_engine(engines);
+  spin_guard guard(token_lock_);
+  workers_ = std::make_unique<std::atomic<worker*>[]>(settings_.threads_max);
+  tokens_.store(settings_.workers);
+  external_spawned_.store(0);
+  for (auto& source : engines) add_worker(std::move(source))->has_token = true;
+  left_.store(0);
+  running_.store(true);
+  for (std::uint32_t i = 0; i < settings_.workers; ++i) start_thread(worker_at(i));
+}
+
+void scheduler::inject(fiber* f) noexcept {
+  injected_.push(f);
+  if (gate_.wake_needed()) wake_one();
+}
+
+void scheduler::wake_one() noexcept {
+  waking_.fetch_add(1);
+  if (worker* chosen = gate_.wake_one()) chosen->source().wake();
+  waking_.fetch_sub(1);
+}
+
+bool scheduler::work_visible() const noexcept {
+  if (!injected_.empty()) return true;
+  const std::uint32_t count = worker_count();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (!worker_at(i)->queue().empty()) return true;
+  }
+  return false;
+}
+
+timer_heap& scheduler::shared_timers() noexcept {
+  spin_guard guard(token_lock_);
+  if (heaps_.empty()) heaps_.push_back(std::make_unique<timer_heap>());
+  return *heaps_.front();
+}
+
+void scheduler::timer_added() noexcept {
+  spin_guard guard(token_lock_);
+  if (running_.load() && worker_count() > 0) worker_at(0)->source().wake();
+}
+
+std::size_t scheduler::num_fibers() const noexcept {
+  std::uint64_t ended = 0;
+  const std::uint32_t count = worker_count();
+  // Ends first: a fiber that ends meanwhile is counted as alive, never the other way round.
+  for (std::uint32_t i = 0; i < count; ++i) ended += worker_at(i)->ended();
+  const std::uint64_t spawned = num_spawned();
+  return spawned > ended ? spawned - ended : 0;
+}
+
+std::uint64_t scheduler::num_spawned() const noexcept {
+  std::uint64_t spawned = external_spawned_.load();
+  const std::uint32_t count = worker_count();
+  for (std::uint32_t i = 0; i < count; ++i) spawned += worker_at(i)->spawned();
+  return spawned;
+}
+
+bool scheduler::pending_timers() const noexcept {
+  return std::any_of(heaps_.begin(), heaps_.end(),
+                     [](const auto& heap) { return heap->next() != never; });
+}
+
+void scheduler::check_deadlock() noexcept {
+  if (!armed_.load() || gate_.awake() != 0) return;
+  {
+    spin_guard guard(token_lock_);
+    if (pending_timers()) return;
+  }
+  if (work_visible() || !armed_.load()) return;
+  report_if_deadlocked(*this, caller_thread_.load());
+}
+
+}  // namespace ringo::detail

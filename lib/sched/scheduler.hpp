@@ -1,0 +1,143 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include <pthread.h>
+
+#include <ringo/detail/spinlock.hpp>
+
+#include "sched/idle_gate.hpp"
+#include "sched/inject_queue.hpp"
+#include "sched/worker.hpp"
+#include "source/engine.hpp"
+
+/// The scheduler: its workers, their run tokens, and the beginning and end of a run.
+///
+/// Run tokens: `tokens()` workers may run fibers at a time; a worker keeps its token while it sleeps for
+/// want of work. A worker without one rests: it is in `spares_`, unless a fiber is pinned to its thread. What
+/// moves between threads is always the token, never a queue, a heap or an engine. A fiber that is pinned
+/// to thread A and was dequeued by worker B is handed over: A gets the fiber and B's token, B becomes a
+/// spare. When the fiber parks, A passes the token to a spare. `has_token` and `handed` are guarded by
+/// `token_lock_`, so that giving and resting cannot miss each other.
+///
+/// The end of a run:
+/// 1. The main fiber's last act is main_done(); it disarms the deadlock check and wakes the thread in run().
+/// 2. That thread calls stop(): every worker is called with `stop`, and woken.
+/// 3. Each worker leaves at its next scheduling point, by CAS ending: working -> left, then gives back its
+///    caches; its thread ends.
+/// 4. After the grace period, CAS working -> abandoned for each of the others: such a thread is detached, and
+///    parks for ever at its next scheduling point or ready().
+/// 5. Nobody runs fibers now. Every fiber that is parked is claimed: taken out of the queue it waits in, under
+///    that queue's lock. Where a plain thread's wake-up was faster, the fiber arrives in the inject
+///    queue. Then control blocks and stacks are recycled without running anything.
+
+namespace ringo::detail {
+
+/// options with every default filled in.
+struct settings {
+  std::uint32_t workers = 1;
+  std::size_t stack_size = stack_size_default;
+  enum class engine_choice : std::uint8_t { automatic, io_uring, epoll } engine = engine_choice::automatic;
+  std::uint32_t threads_max = 10'000;
+  std::chrono::nanoseconds exit_grace = std::chrono::seconds(1);
+  std::uint32_t cpus = 1;
+};
+
+class scheduler {
+ public:
+  /// The one of this process; never destroyed.
+  static scheduler& instance() noexcept;
+
+  /// Starts the workers. Throws panic_error when the kernel denies threads or the engine asked for.
+  void start(const settings& wanted);
+  /// See "the end of a run". Returns how many fibers were left over.
+  std::size_t stop() noexcept;
+  /// Allows the report of deadlocks; off before the main fiber is queued and after it has ended.
+  void arm(bool on) noexcept { armed_.store(on); }
+
+  bool running() const noexcept { return running_.load(std::memory_order_relaxed); }  // relaxed: a hint
+  const settings& config() const noexcept { return settings_; }
+  idle_gate& gate() noexcept { return gate_; }
+  inject_queue& injected() noexcept { return injected_; }
+  engine_kind engine_used() const noexcept { return engine_used_; }
+
+  /// Queues a fiber from any thread.
+  void inject(fiber* f) noexcept;
+  void wake_one() noexcept;
+
+  std::uint32_t tokens() const noexcept { return tokens_.load(std::memory_order_relaxed); }  // relaxed: hint
+  /// Go's GOMAXPROCS: returns the old number; `wanted` < 1 only asks.
+  std::uint32_t set_tokens(int wanted);
+
+  std::uint32_t worker_count() const noexcept { return count_.load(std::memory_order_acquire); }  // pairs with add_worker()
+  worker* worker_at(std::uint32_t i) const noexcept {
+    return workers_[i].load(std::memory_order_acquire);  // pairs with add_worker()
+  }
+  /// The timer heap for callers that run on no worker.
+  timer_heap& shared_timers() noexcept;
+  /// Wakes the worker whose heap that is: an earlier timer came in.
+  void timer_added() noexcept;
+
+  bool work_visible() const noexcept;
+  bool spinning_pays() const noexcept { return settings_.cpus > 1 && worker_count() <= settings_.cpus; }
+  void check_deadlock() noexcept;
+
+  std::size_t num_fibers() const noexcept;
+  std::uint64_t num_spawned() const noexcept;
+  void count_external_spawn() noexcept { external_spawned_.fetch_add(1); }
+
+  // Run tokens; see above.
+  void hand_over(worker& from, worker& home, fiber* f) noexcept;
+  fiber* take_handed_or_give_token(worker& w) noexcept;
+  bool give_up_token(worker& w) noexcept;
+  /// True: do not sleep, there is a token or the run is over.
+  bool rest_begins(worker& w) noexcept;
+  bool rest_ends(worker& w) noexcept;
+
+  /// Threads of the process that could still wake a fiber although no worker is awake.
+  void register_caller(std::int32_t thread_id) noexcept { caller_thread_.store(thread_id); }
+  /// A worker's last act in a run.
+  void worker_left() noexcept;
+
+ private:
+  scheduler() = default;
+
+  settings settings_;
+  engine_kind engine_used_ = engine_kind::epoll;
+  idle_gate gate_;
+  inject_queue injected_;
+  std::atomic<bool> running_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> armed_{false};
+  std::atomic<std::uint32_t> tokens_{1};
+  std::atomic<std::uint32_t> count_{0};
+  std::unique_ptr<std::atomic<worker*>[]> workers_;
+  std::vector<std::unique_ptr<timer_heap>> heaps_;  // outlive the runs: a channel may hold a timer
+  std::vector<pthread_t> threads_ RINGO_GUARDED_BY(token_lock_);  // by worker index
+  std::atomic<std::uint64_t> external_spawned_{0};
+  std::atomic<std::int32_t> caller_thread_{0};
+  std::atomic<std::uint32_t> left_{0};         // futex: workers that have left
+  std::atomic<std::uint32_t> waking_{0};       // wake-ups under way, which stop() waits for
+
+  spinlock token_lock_;
+  std::vector<worker*> spares_ RINGO_GUARDED_BY(token_lock_);
+  std::uint32_t surplus_ RINGO_GUARDED_BY(token_lock_) = 0;
+
+  std::unique_ptr<engine> new_engine(std::error_code& error) const;
+  void choose_engine(std::vector<std::unique_ptr<engine>>& engines);
+  worker* add_worker(std::unique_ptr<engine> source) RINGO_REQUIRES(token_lock_);
+  void start_thread(worker* w) RINGO_REQUIRES(token_lock_);
+  worker* spare_or_new() RINGO_REQUIRES(token_lock_);
+  void give_token(worker* to) noexcept RINGO_REQUIRES(token_lock_);
+  void wait_for_workers() noexcept;
+  std::size_t drop_queued() noexcept;
+  std::size_t reclaim_leftovers() noexcept;
+  bool pending_timers() const noexcept;
+};
+
+}  // namespace ringo::detail

@@ -1,0 +1,144 @@
+#include <pthread.h>
+#include <sched.h>
+
+#include <ringo/detail/assert.hpp>
+
+#include "base/futex.hpp"
+#include "base/print.hpp"
+#include "fiber/switch.hpp"
+#include "sched/locals.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/symbol.hpp"
+
+/// The end of a run; the steps are in scheduler.hpp.
+
+namespace ringo::detail {
+namespace {
+
+void name_abandoned(const worker& w) noexcept {
+  const fiber* f = w.current();
+  if (f == nullptr) return;
+  const char* name = f->name.load();
+  print_error("ringo: the run has ended while fiber %llu%s%s%s still runs on its thread; abandoned (spawned at %s)\n",
+              static_cast<unsigned long long>(f->id.load()), name != nullptr ? " \"" : "",
+              name != nullptr ? name : "", name != nullptr ? "\"" : "",
+              symbol_of(f->spawn_site.load()).text);
+}
+
+void discard(fiber& f) noexcept {
+  // Neither the body nor what lives on the stack is destroyed: Go's rule, and an ASan build keeps the
+  // stack, so that what it points to is not a leak.
+  release_locals_memory(f);
+  release_context(f.at);
+  const stack memory = f.memory();
+  if (memory.base != nullptr && !RINGO_ASAN) stack_pool::of(memory.size).give_back(&memory, 1);
+  f.stack_base.store(nullptr);
+  f.set(fiber_state::unused);
+  fiber* block = &f;
+  fiber_registry::instance().give_back(&block, 1);
+}
+
+}  // namespace
+
+void scheduler::worker_left() noexcept {
+  left_.fetch_add(1);
+  futex_wake(left_, 1);
+}
+
+std::size_t scheduler::stop() noexcept {
+  stopping_.store(true);
+  for (std::uint32_t i = 0; i < worker_count(); ++i) worker_at(i)->call(worker::stop);
+  wait_for_workers();
+  while (waking_.load() != 0) ::sched_yield();
+  const std::size_t left_over = reclaim_leftovers();
+  spin_guard guard(token_lock_);
+  running_.store(false);
+  const std::uint32_t count = count_.exchange(0);
+  bool abandoned = false;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    worker* w = worker_at(i);
+    abandoned |= w->abandoned();
+    if (!w->abandoned()) delete w;
+  }
+  // An abandoned thread may be looking at the table.
+  if (abandoned) static_cast<void>(workers_.release());
+  spares_.clear();
+  threads_.clear();
+  surplus_ = 0;
+  gate_.reset();
+  stopping_.store(false);
+  return left_over;
+}
+
+void scheduler::wait_for_workers() noexcept {
+  const time_point until = deadline_after(steady_clock::now(), settings_.exit_grace);
+  for (;;) {
+    const std::uint32_t left = left_.load();
+    const auto patience = until - steady_clock::now();
+    if (left == worker_count() || patience.count() <= 0) break;
+    futex_wait(left_, left, patience);
+  }
+  for (std::uint32_t i = 0; i < worker_count(); ++i) {
+    worker& w = *worker_at(i);
+    auto expected = worker::fate::working;
+    if (w.ending.compare_exchange_strong(expected, worker::fate::abandoned)) {
+      name_abandoned(w);
+      ::pthread_detach(threads_[i]);
+    } else {
+      ::pthread_join(threads_[i], nullptr);
+    }
+  }
+}
+
+/// Discards every fiber that is in a run queue. Nobody else may use the queues of the workers.
+std::size_t scheduler::drop_queued() noexcept {
+  std::size_t count = 0;
+  const auto drop = [&count](fiber* f) {
+    if (f == nullptr) return;
+    discard(*f);
+    ++count;
+  };
+  for (std::uint32_t i = 0; i < worker_count(); ++i) {
+    worker& w = *worker_at(i);
+    if (w.abandoned()) continue;
+    drop(w.handed);
+    drop(w.picked_.get());
+    drop(w.next_.take());
+    while (fiber* f = w.queue_.pop()) drop(f);
+  }
+  fiber* f = nullptr;
+  while (injected_.take(&f, 1) == 1) drop(f);
+  return count;
+}
+
+std::size_t scheduler::reclaim_leftovers() noexcept {
+  std::size_t count = drop_queued();
+  std::size_t coming = 0;  // a plain thread has woken it and will queue it in a moment
+  fiber_registry::instance().for_each([&](fiber& f) {
+    if (f.is_thread) return;
+    const fiber_state state = f.current_state();
+    if (state == fiber_state::runnable) {
+      ++coming;
+    } else if (state == fiber_state::parked) {
+      if (!f.kind.load()->claim(f.subject.load())) {
+        ++coming;
+        return;
+      }
+      discard(f);
+      ++count;
+    }
+  });
+  while (coming > 0) {
+    fiber* f = nullptr;
+    if (injected_.take(&f, 1) == 1) {
+      discard(*f);
+      ++count;
+      --coming;
+    } else {
+      ::sched_yield();
+    }
+  }
+  return count;
+}
+
+}  // namespace ringo::detail

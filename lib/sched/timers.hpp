@@ -1,0 +1,11 @@
+#pragma once
+
+#include "source/timer_heap.hpp"
+
+namespace ringo::detail {
+
+/// Adds a timer to the running worker's heap; from a plain thread, to the first worker's, which is woken if need
+/// be. Any thread; never blocks.
+void add_timer(timer_node& timer, time_point when);
+
+}  // namespace ringo::detail

@@ -1,0 +1,197 @@
+#include "sched/worker.hpp"
+
+#include <ringo/detail/assert.hpp>
+#include <ringo/error.hpp>
+
+#include "fiber/sanitizer.hpp"
+#include "sched/current.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/uncaught.hpp"
+
+/// The fiber's side of a worker: everything here runs on a fiber's stack, or as its departure's `after`.
+
+namespace ringo::detail {
+
+worker::worker(scheduler& owner, std::uint32_t index, timer_heap& timers,
+               std::unique_ptr<engine> source)
+    : random_(0x9E3779B97F4A7C15ULL * (index + 1) ^
+              static_cast<std::uint64_t>(steady_clock::now().time_since_epoch().count())),
+      owner_(owner),
+      index_(index),
+      timers_(timers),
+      source_(std::move(source)) {}
+
+RINGO_NO_TSAN std::uint32_t worker::random_below(std::uint32_t bound) noexcept {
+  return random_.below(bound);  // not instrumented: only this worker's thread draws from it
+}
+
+std::uint64_t worker::next_fiber_id() noexcept {
+  std::uint64_t id = next_id_.get();
+  if (RINGO_UNLIKELY(id % 1024 == 0)) id = take_id_block() * 1024 + 1;  // 0 is for plain threads
+  next_id_.set(id + 1);
+  return id;
+}
+
+context& worker::begin(fiber* f) noexcept {
+  if (RINGO_UNLIKELY(f->memory().base == nullptr)) {
+    const stack memory = stacks_.take(std::size_t{1} << f->stack_size_log2);
+    if (memory.base == nullptr) {
+      fatal("cannot map a fiber stack: address space or vm.overcommit_memory exhausted");
+    }
+    f->stack_base.store(memory.base, std::memory_order_relaxed);  // relaxed: as `at`
+    make_context(f->at, memory);
+  }
+  current_.set(f);
+  return f->at;
+}
+
+/// The fiber to switch to directly; null: the loop must look.
+fiber* worker::pick() noexcept {
+  const std::uint32_t tick = ticks_.get() + 1;
+  ticks_.set(tick);
+  // relaxed: seen late, it costs one more dispatch
+  if (RINGO_UNLIKELY(attention_.load(std::memory_order_relaxed) != 0)) return nullptr;
+  if (RINGO_UNLIKELY(tick % poll_interval == 0)) return nullptr;
+  fiber* f = take_local();
+  if (f == nullptr) return nullptr;
+  // relaxed: written by the fiber itself, before it parked
+  if (RINGO_UNLIKELY(f->pinned_to.load(std::memory_order_relaxed) != nullptr)) {
+    picked_.set(f);
+    return nullptr;
+  }
+  return f;
+}
+
+fiber* worker::take_local() noexcept {
+  if (fiber* f = next_.take()) return f;
+  return queue_.pop();
+}
+
+void worker::leave(fiber* self, after_switch after, const void* second, void* third,
+                   bool dying) noexcept {
+  departure away{&self->at, globals_, after, self, second, third, &worker::start_fiber, dying};
+  fiber* next = pick();
+  if (next == nullptr) current_.set(nullptr);
+  switch_to(next != nullptr ? begin(next) : loop_, away);
+}
+
+void worker::after_nothing(void* /*self*/, const void* /*unused*/, void* /*on*/) noexcept {}
+
+void worker::after_park(void* self, const void* kind, void* subject) noexcept {
+  static_cast<fiber*>(self)->set(fiber_state::parked);
+  static_cast<const park_kind*>(kind)->after(subject);
+}
+
+void worker::park(const park_kind& kind, void* subject) noexcept {
+  fiber* self = current_.get();
+  self->kind.store(&kind, std::memory_order_relaxed);       // relaxed: published by the state
+  self->subject.store(subject, std::memory_order_relaxed);  // relaxed: as above
+  sanitizer_release(&self->state);                          // hold() takes it over
+  leave(self, &worker::after_park, &kind, subject, false);
+  self->resumed();
+}
+
+void worker::after_yield(void* self, const void* /*unused*/, void* on) noexcept {
+  auto* f = static_cast<fiber*>(self);
+  f->set(fiber_state::runnable);
+  static_cast<worker*>(on)->push_back(f);
+}
+
+void worker::yield() noexcept {
+  // Nobody else to run: stay, but count the scheduling point, so that polls come due.
+  // relaxed: as in pick()
+  if (next_.empty() && queue_.empty() && owner_.injected().empty() &&
+      (ticks_.get() + 1) % poll_interval != 0 &&
+      attention_.load(std::memory_order_relaxed) == 0) {
+    ticks_.set(ticks_.get() + 1);
+    return;
+  }
+  fiber* self = current_.get();
+  sanitizer_release(&self->state);
+  leave(self, &worker::after_yield, nullptr, this, false);
+  self->resumed();
+}
+
+void worker::push_ready(fiber* f) noexcept {
+  if (RINGO_UNLIKELY(attention_.load() != 0) && abandoned()) vanish();
+  if (fiber* displaced = next_.put(f)) {
+    push_back(displaced);
+  } else if (owner_.gate().watch_needed()) {
+    owner_.wake_one();
+  }
+}
+
+void worker::push_back(fiber* f) noexcept {
+  if (RINGO_UNLIKELY(!queue_.push(f))) {
+    std::array<fiber*, run_queue::capacity / 2 + 1> older;
+    std::uint32_t count = queue_.take_half(older.data());
+    older[count++] = f;
+    owner_.injected().push_all(older.data(), count);
+  }
+  if (owner_.gate().wake_needed()) owner_.wake_one();
+}
+
+void worker::pin(fiber* f) noexcept {
+  f->pinned_to.store(this, std::memory_order_relaxed);  // relaxed: published when the fiber is queued
+  pin_holder_.set(f);
+  attention_.fetch_or(pinned);
+}
+
+void worker::unpin() noexcept {
+  // relaxed: as in pin()
+  pin_holder_.get()->pinned_to.store(nullptr, std::memory_order_relaxed);
+  pin_holder_.set(nullptr);
+  attention_.fetch_and(~static_cast<std::uint32_t>(pinned));
+}
+
+void worker::recycle(fiber* f) noexcept {
+  f->set(fiber_state::unused);
+  blocks_.put(f);
+  ended_.set(ended_.get() + 1);
+}
+
+void worker::after_end(void* self, const void* /*unused*/, void* on) noexcept {
+  auto* f = static_cast<fiber*>(self);
+  auto* w = static_cast<worker*>(on);
+  release_context(f->at);
+  w->stacks_.put(f->memory());
+  f->stack_base.store(nullptr, std::memory_order_relaxed);  // relaxed: as `at`
+  w->recycle(f);
+}
+
+/// True: the running stack now belongs to the next fiber, which has not started yet. Else this does not
+/// return.
+bool worker::end_fiber(fiber* self) noexcept {
+  sanitizer_release(self);
+  sanitizer_release(self->memory().base);
+  departure away{&self->at, globals_, &worker::after_end, self, nullptr, this,
+                 &worker::start_fiber, true};
+  fiber* next = pick();
+  // A fiber that never parks needs neither a stack of its own nor a switch: it takes over this one. (Not
+  // under TSan, for which each fiber is a thread.)
+  if (!RINGO_TSAN && next != nullptr && next->memory().base == nullptr &&
+      next->stack_size_log2 == self->stack_size_log2) {
+    next->at = self->at;
+    next->stack_base.store(self->memory().base, std::memory_order_relaxed);  // relaxed: as `at`
+    self->stack_base.store(nullptr, std::memory_order_relaxed);              // relaxed: as `at`
+    recycle(self);
+    current_.set(next);
+    return true;
+  }
+  if (next == nullptr) current_.set(nullptr);
+  switch_to(next != nullptr ? begin(next) : loop_, away);
+  RINGO_VERIFY(!"a finished fiber was resumed");
+  return false;
+}
+
+void worker::start_fiber() noexcept {
+  for (;;) {
+    fiber* self = current_worker()->current();
+    self->resumed();
+    run_body(*self);
+    // The fiber may have moved meanwhile.
+    current_worker()->end_fiber(self);
+  }
+}
+
+}  // namespace ringo::detail

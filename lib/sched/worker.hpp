@@ -1,0 +1,159 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include <ringo/detail/config.hpp>
+
+#include "base/random.hpp"
+#include "fiber/fiber.hpp"
+#include "sched/run_next.hpp"
+#include "sched/run_queue.hpp"
+#include "sched/worker_local.hpp"
+#include "source/engine.hpp"
+#include "source/timer_heap.hpp"
+
+/// A worker: a thread that runs fibers.
+///
+/// It must hold a run token to do so. Its loop (find work, run it, sleep when there is none) has the
+/// thread's own stack; a fiber that parks switches straight to the next fiber if there is one in the
+/// run-next slot or the run queue, and to the loop when there is none, when something asks for attention,
+/// and every `poll_interval` dispatches, so that the inject queue, timers and completions are never
+/// starved by fibers that keep waking each other.
+
+namespace ringo::detail {
+
+class scheduler;
+
+/// The first of 1024 numbers for fibers.
+std::uint64_t take_id_block() noexcept;
+
+class worker {
+ public:
+  worker(scheduler& owner, std::uint32_t index, timer_heap& timers, std::unique_ptr<engine> source);
+  worker(const worker&) = delete;
+  worker& operator=(const worker&) = delete;
+  ~worker() = default;
+
+  std::uint32_t index() const noexcept { return index_; }
+  fiber* current() const noexcept { return current_.get(); }
+  timer_heap& timers() noexcept { return timers_; }
+  engine& source() noexcept { return *source_; }
+  const engine& source() const noexcept { return *source_; }
+
+  /// Uniform in [0, bound).
+  std::uint32_t random_below(std::uint32_t bound) noexcept;
+
+  // For the fiber that runs here.
+  void park(const park_kind& kind, void* subject) noexcept;
+  void yield() noexcept;
+  /// Queues a fiber that the running one made ready.
+  void push_ready(fiber* f) noexcept;
+  /// Queues a fiber behind all others of this worker.
+  void push_back(fiber* f) noexcept;
+  fiber* take_block() { return blocks_.take(); }
+  std::uint64_t next_fiber_id() noexcept;
+  void count_spawn() noexcept { spawned_.set(spawned_.get() + 1); }
+  void pin(fiber* f) noexcept;
+  void unpin() noexcept;
+
+  /// The body of the thread.
+  void run() noexcept;
+  /// Where every fiber begins.
+  static void start_fiber() noexcept;
+
+  // For other threads.
+  enum attention : std::uint32_t {
+    stop = 1,        ///< the run is over: leave
+    pinned = 2,      ///< a fiber has this thread for itself
+    token_asked = 4,  ///< there are fewer run tokens than before: perhaps give up yours
+    forked = 8        ///< this is the child of a fork: the other threads do not exist
+  };
+  void call(attention bits) noexcept {
+    attention_.fetch_or(bits);
+    source_->wake();
+  }
+  const run_queue& queue() const noexcept { return queue_; }
+  run_queue& queue() noexcept { return queue_; }
+  run_next& next_slot() noexcept { return next_; }
+  std::uint32_t ticks() const noexcept { return ticks_.get(); }
+  std::uint64_t spawned() const noexcept { return spawned_.get(); }
+  std::uint64_t ended() const noexcept { return ended_.get(); }
+  std::uint64_t steals() const noexcept { return steals_.get(); }
+  std::uint64_t sleeps() const noexcept { return sleeps_.get(); }
+  std::int32_t thread_id() const noexcept { return thread_id_.load(); }
+
+  /// The end of a run: either the worker leaves user code in time, or it is given up.
+  enum class fate : std::uint32_t { working, left, abandoned };
+  std::atomic<fate> ending{fate::working};  // decided once, by compare-exchange
+  bool abandoned() const noexcept { return ending.load() == fate::abandoned; }
+
+  // Guarded by the scheduler's token lock.
+  bool has_token = false;
+  fiber* handed = nullptr;  // pinned to this worker, and due to run here
+
+ private:
+  static constexpr std::uint32_t poll_interval = 64;  // a power of two
+
+  // What each switch touches.
+  worker_local<fiber*> current_;
+  std::atomic<std::uint32_t> attention_{0};  // atomic: other threads set bits
+  worker_local<std::uint32_t> ticks_;        // scheduling points
+  exception_state* globals_ = nullptr;       // this thread's; immutable after the start
+  run_next next_;
+  context loop_;  // the thread's own stack
+  stack_cache stacks_;
+  fiber_cache blocks_;
+  worker_local<std::uint64_t> next_id_;
+  worker_local<std::uint64_t> spawned_;
+  worker_local<std::uint64_t> ended_;
+  random_source random_;
+  worker_local<fiber*> picked_;      // what a departing fiber left for the loop to run
+  worker_local<fiber*> pin_holder_;  // the fiber that has this thread for itself
+
+  scheduler& owner_;
+  const std::uint32_t index_;
+  timer_heap& timers_;
+  std::unique_ptr<engine> source_;
+  std::atomic<std::uint32_t> watched_ticks_{0};  // atomic: what the last watcher saw
+  bool searching_ = false;            // the loop's own
+  std::uint32_t spin_us_ = 20;        // the loop's own
+  worker_local<std::uint64_t> steals_;
+  worker_local<std::uint64_t> sleeps_;
+  std::atomic<std::int32_t> thread_id_{0};
+
+  run_queue queue_;
+
+  using after_switch = void (*)(void*, const void*, void*) noexcept;
+  void leave(fiber* self, after_switch after, const void* second, void* third, bool dying) noexcept;
+  fiber* pick() noexcept;
+  context& begin(fiber* f) noexcept;
+  bool end_fiber(fiber* self) noexcept;
+  void recycle(fiber* f) noexcept;
+  static void after_park(void* self, const void* kind, void* subject) noexcept;
+  static void after_yield(void* self, const void* unused, void* on) noexcept;
+  static void after_end(void* self, const void* unused, void* on) noexcept;
+  static void after_nothing(void* self, const void* unused, void* on) noexcept;
+
+  // The loop, in worker_loop.cpp.
+  fiber* find_work() noexcept;
+  fiber* attend(bool& over) noexcept;
+  fiber* poll() noexcept;
+  fiber* take_local() noexcept;
+  fiber* take_injected() noexcept;
+  bool collect() noexcept;
+  fiber* search() noexcept;
+  fiber* steal() noexcept;
+  bool spin() noexcept;
+  void sleep() noexcept;
+  void watch() noexcept;
+  void rest() noexcept;
+  void drain() noexcept;
+  void run_one(fiber* f) noexcept;
+  [[noreturn]] static void vanish() noexcept;
+
+  friend class scheduler;
+};
+
+}  // namespace ringo::detail

@@ -1,0 +1,254 @@
+#include <algorithm>
+#include <array>
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <ringo/detail/assert.hpp>
+
+#include "base/pause.hpp"
+#include "sched/current.hpp"
+#include "sched/fork_guard.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/signal_stack.hpp"
+#include "sched/worker.hpp"
+
+/// The loop's side of a worker: everything here runs on the thread's own stack.
+///
+/// Order of the search for work: what asks for attention; every poll_interval scheduling points the
+/// inject queue, timers and completions; then run-next, the own queue, the inject queue, timers and
+/// completions; then other workers' queues; then a while of spinning; then sleep.
+
+namespace ringo::detail {
+namespace {
+
+constexpr auto watch_interval = std::chrono::milliseconds(10);
+constexpr std::uint32_t spin_us_max = 50;  // a wake across cores costs some 20 us
+constexpr std::uint32_t spin_us_min = 2;
+constexpr std::uint32_t injected_batch = 64;
+constexpr std::size_t trim_batch = 16;
+
+}  // namespace
+
+void worker::run() noexcept {
+  set_current_worker(this);
+  thread_id_.store(static_cast<std::int32_t>(::syscall(SYS_gettid)));
+  globals_ = thread_exception_state();
+  adopt_thread_stack(loop_);
+  const signal_stack overflow_stack;
+  while (fiber* f = find_work()) run_one(f);
+  // Everything this worker cached goes back, unless the run has given up on it meanwhile.
+  fate expected = fate::working;
+  if (!ending.compare_exchange_strong(expected, fate::left)) vanish();
+  stacks_.flush();
+  blocks_.flush();
+  set_current_worker(nullptr);
+  owner_.worker_left();
+}
+
+/// An abandoned worker touches nothing any more: what it knew may be gone.
+void worker::vanish() noexcept {
+  for (;;) ::pause();
+}
+
+void worker::run_one(fiber* f) noexcept {
+  departure away{&loop_, globals_, &worker::after_nothing, this, nullptr, nullptr, &worker::start_fiber};
+  switch_to(begin(f), away);
+}
+
+fiber* worker::find_work() noexcept {
+  for (;;) {
+    bool over = false;
+    fiber* f = attend(over);
+    if (over) return nullptr;
+    if (f == nullptr) {
+      f = picked_.get();
+      picked_.set(nullptr);
+    }
+    if (f == nullptr && ticks_.get() % poll_interval == 0) {
+      ticks_.set(ticks_.get() + 1);
+      f = poll();
+    }
+    if (f == nullptr) f = take_local();
+    if (f == nullptr) f = take_injected();
+    if (f == nullptr && collect()) continue;
+    if (f == nullptr) f = search();
+    if (f == nullptr) {
+      if (!stack_pool::trim_all(trim_batch)) sleep();
+      continue;
+    }
+    if (searching_) {
+      searching_ = false;
+      if (owner_.gate().found_work()) owner_.wake_one();
+    }
+    // relaxed: the fiber is queued, so that it cannot change this
+    worker* home = f->pinned_to.load(std::memory_order_relaxed);
+    if (home == nullptr || home == this) return f;
+    owner_.hand_over(*this, *home, f);
+    rest();
+  }
+}
+
+/// What others asked of this worker. May return a fiber to run.
+fiber* worker::attend(bool& over) noexcept {
+  const std::uint32_t asked = attention_.load();
+  if (RINGO_LIKELY(asked == 0)) return nullptr;
+  if ((asked & forked) != 0) refuse_after_fork();
+  if ((asked & stop) != 0) {
+    over = true;
+    return nullptr;
+  }
+  if ((asked & token_asked) != 0) {
+    attention_.fetch_and(~static_cast<std::uint32_t>(token_asked));
+    if (owner_.give_up_token(*this)) rest();
+  }
+  if ((asked & pinned) != 0) {
+    // The thread is its pinned fiber's alone: either that runs now, or the token goes to another thread.
+    drain();
+    for (;;) {
+      if (fiber* f = owner_.take_handed_or_give_token(*this)) return f;
+      rest();
+      if ((attention_.load() & stop) != 0) {
+        over = true;
+        return nullptr;
+      }
+    }
+  }
+  return nullptr;
+}
+
+fiber* worker::poll() noexcept {
+  collect();
+  // A pair that keeps waking each other through the run-next slot shares one slice; here it ends.
+  if (fiber* f = next_.take()) push_back(f);
+  fiber* f = nullptr;
+  if (owner_.injected().take(&f, 1) == 1) return f;
+  if (ticks_.get() / poll_interval % 64 == 0) stack_pool::trim_all(trim_batch);
+  return nullptr;
+}
+
+fiber* worker::take_injected() noexcept {
+  inject_queue& queue = owner_.injected();
+  const std::uint32_t share = queue.size() / owner_.tokens() + 1;
+  std::array<fiber*, injected_batch> batch;
+  const std::uint32_t count = queue.take(batch.data(), std::min(share, injected_batch));
+  if (count == 0) return nullptr;
+  for (std::uint32_t i = 1; i < count; ++i) push_back(batch[i]);
+  return batch[0];
+}
+
+/// Takes what timers and completions have made ready. True: there was something.
+bool worker::collect() noexcept {
+  fiber_queue ready_fibers;
+  if (timers_.next() != never) timers_.expire(steady_clock::now(), ready_fibers);
+  source_->reap(ready_fibers);
+  if (ready_fibers.empty()) return false;
+  while (fiber* f = ready_fibers.pop()) push_back(f);
+  return true;
+}
+
+fiber* worker::steal() noexcept {
+  const std::uint32_t count = owner_.worker_count();
+  const std::uint32_t first = random_below(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    worker* victim = owner_.worker_at((first + i) % count);
+    if (victim == nullptr || victim == this || victim->queue_.empty()) continue;
+    if (fiber* f = victim->queue_.steal_half(queue_)) {
+      steals_.set(steals_.get() + 1);
+      return f;
+    }
+  }
+  return nullptr;
+}
+
+fiber* worker::search() noexcept {
+  if (!searching_) searching_ = owner_.gate().start_searching(owner_.tokens());
+  if (!searching_) return nullptr;
+  do {
+    if (fiber* f = steal()) return f;
+  } while (spin());
+  return nullptr;
+}
+
+/// Waits a little for work to show up, in the hope to save a sleep and a wake-up. True: look again. The
+/// budget follows what spinning has brought lately.
+bool worker::spin() noexcept {
+  if (!owner_.spinning_pays()) return false;
+  const auto end = steady_clock::now() + std::chrono::microseconds(spin_us_);
+  do {
+    for (int i = 0; i < 16; ++i) cpu_pause();
+    if (attention_.load() != 0 || owner_.work_visible()) {
+      spin_us_ = std::min(spin_us_max, spin_us_ + spin_us_ / 2 + 1);
+      return attention_.load() == 0;
+    }
+  } while (steady_clock::now() < end && timers_.next() > end);
+  spin_us_ = std::max(spin_us_min, spin_us_ / 2);
+  return false;
+}
+
+void worker::sleep() noexcept {
+  idle_gate& gate = owner_.gate();
+  if (searching_) {
+    searching_ = false;
+    gate.stop_searching();
+  }
+  sleeps_.set(sleeps_.get() + 1);
+  const auto kind = gate.sleep(this);
+  const bool watching = kind == idle_gate::sleep_kind::watching;
+  if (!owner_.work_visible() && attention_.load() == 0) {
+    time_point deadline = timers_.next();
+    if (watching) deadline = std::min(deadline, steady_clock::now() + watch_interval);
+    if (kind == idle_gate::sleep_kind::last) owner_.check_deadlock();
+    source_->wait(deadline);
+  }
+  // Taken out by a waker: it has counted this worker as searching.
+  if (!gate.leave(this, watching)) searching_ = true;
+  if (watching) watch();
+}
+
+/// Looks after workers that run a fiber without reaching a scheduling point: what waits in their run-next
+/// slot, and their timers, are theirs alone otherwise.
+void worker::watch() noexcept {
+  const time_point now = steady_clock::now();
+  fiber_queue ready_fibers;
+  for (std::uint32_t i = 0; i < owner_.worker_count(); ++i) {
+    worker* other = owner_.worker_at(i);
+    if (other == nullptr || other == this) continue;
+    if (other->timers_.next() <= now) other->timers_.expire(now, ready_fibers);
+    const std::uint32_t ticks = other->ticks_.get();
+    if (ticks == other->watched_ticks_.exchange(ticks) && !other->next_.empty()) {
+      if (fiber* f = other->next_.rob()) ready_fibers.push(f);
+    }
+  }
+  while (fiber* f = ready_fibers.pop()) push_back(f);
+}
+
+/// Everything queued here goes to where others find it.
+void worker::drain() noexcept {
+  fiber* f = take_local();
+  if (f == nullptr) return;
+  for (; f != nullptr; f = take_local()) owner_.injected().push(f);
+  if (owner_.gate().wake_needed()) owner_.wake_one();
+}
+
+/// Without a run token: sleeps until one comes, and still serves its own timers and completions.
+void worker::rest() noexcept {
+  drain();
+  if (searching_) {
+    searching_ = false;
+    owner_.gate().stop_searching();
+  }
+  for (;;) {
+    if (owner_.rest_begins(*this)) return;
+    source_->wait(timers_.next());
+    if (owner_.rest_ends(*this)) return;
+    fiber_queue ready_fibers;
+    timers_.expire(steady_clock::now(), ready_fibers);
+    source_->reap(ready_fibers);
+    while (fiber* f = ready_fibers.pop()) owner_.injected().push(f);
+    drain();  // what a timer made ready by itself
+    if (owner_.gate().wake_needed()) owner_.wake_one();
+  }
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,96 @@
+#include "source/timer_heap.hpp"
+
+#include <algorithm>
+
+#include <ringo/detail/assert.hpp>
+
+namespace ringo::detail {
+
+void timer_heap::publish() noexcept {
+  const time_point earliest = entries_.empty() ? never : entries_.front().when;
+  next_.store(earliest.time_since_epoch().count(), std::memory_order_release);  // pairs with next()
+}
+
+void timer_heap::sift_up(std::size_t place, entry moving) noexcept {
+  while (place > 0) {
+    const std::size_t parent = (place - 1) / 4;
+    if (!(moving.when < entries_[parent].when)) break;
+    put(place, entries_[parent]);
+    place = parent;
+  }
+  put(place, moving);
+}
+
+void timer_heap::sift_down(std::size_t place, entry moving) noexcept {
+  for (;;) {
+    const std::size_t first = place * 4 + 1;
+    if (first >= entries_.size()) break;
+    const std::size_t last = std::min(first + 4, entries_.size());
+    std::size_t least = first;
+    for (std::size_t child = first + 1; child < last; ++child) {
+      if (entries_[child].when < entries_[least].when) least = child;
+    }
+    if (!(entries_[least].when < moving.when)) break;
+    put(place, entries_[least]);
+    place = least;
+  }
+  put(place, moving);
+}
+
+void timer_heap::unlink(std::size_t place) noexcept {
+  entries_[place].timer->place = timer_node::unlinked;
+  const entry last = entries_.back();
+  entries_.pop_back();
+  if (place == entries_.size()) return;
+  if (place > 0 && last.when < entries_[(place - 1) / 4].when) {
+    sift_up(place, last);
+  } else {
+    sift_down(place, last);
+  }
+}
+
+bool timer_heap::add(timer_node& timer, time_point when) {
+  spin_guard guard(lock_);
+  return link(timer, when);
+}
+
+void timer_heap::add_and_keep_lock(timer_node& timer, time_point when) {
+  lock_.lock();
+  link(timer, when);
+  lock_.prepare_handover();
+}
+
+bool timer_heap::link(timer_node& timer, time_point when) {
+  RINGO_ASSERT(timer.place == timer_node::unlinked);
+  // relaxed: whoever removes the timer has learned of it from its owner
+  timer.home.store(this, std::memory_order_relaxed);
+  entries_.push_back({when, &timer});
+  sift_up(entries_.size() - 1, {when, &timer});
+  if (timer.place != 0) return false;
+  publish();
+  return true;
+}
+
+bool timer_heap::remove(timer_node& timer) noexcept {
+  timer_heap* home = timer.home.load(std::memory_order_relaxed);  // relaxed: see add()
+  if (home == nullptr) return false;
+  spin_guard guard(home->lock_);
+  if (timer.place == timer_node::unlinked) return false;
+  const bool was_first = timer.place == 0;
+  home->unlink(timer.place);
+  if (was_first) home->publish();
+  return true;
+}
+
+void timer_heap::expire(time_point now, fiber_queue& ready) noexcept {
+  if (next() > now) return;
+  spin_guard guard(lock_);
+  while (!entries_.empty() && entries_.front().when <= now) {
+    timer_node& due = *entries_.front().timer;
+    unlink(0);
+    due.fire(due, now, ready);
+  }
+  publish();
+}
+
+}  // namespace ringo::detail

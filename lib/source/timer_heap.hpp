@@ -1,0 +1,79 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include <ringo/detail/intrusive_list.hpp>
+#include <ringo/detail/spinlock.hpp>
+
+#include "fiber/fiber.hpp"
+#include "source/clock.hpp"
+
+/// Deadlines of one worker: a 4-ary heap in which each timer knows its place, so that any thread can
+/// remove it.
+///
+/// Protocol:
+/// 1. add() links the timer under the heap's lock; from then on the heap may fire it.
+/// 2. expire() unlinks each timer that is due and calls its `fire`, still under the lock.
+/// 3. remove() takes the same lock. True: the timer was linked and will not fire. False: `fire` has run
+///    to its end. Either way nobody touches the timer after remove() has returned.
+/// `fire` must not park, throw or take a heap's lock; it hands fibers to `ready` and returns.
+
+namespace ringo::detail {
+
+using fiber_queue = intrusive_queue<fiber>;
+
+class timer_heap;
+
+struct timer_node {
+  void (*fire)(timer_node& self, time_point now, fiber_queue& ready) noexcept = nullptr;
+  std::atomic<timer_heap*> home{nullptr};  // set by add(), by the timer's owner; read by remove()
+
+  static constexpr std::uint32_t unlinked = UINT32_MAX;
+  std::uint32_t place = unlinked;  // guarded by the lock of `home`
+};
+
+class timer_heap {
+ public:
+  /// Adds an unlinked timer. True: it is now the earliest. O(log n), may allocate.
+  bool add(timer_node& timer, time_point when);
+
+  /// The same for a fiber that parks on the timer: the lock stays taken, and the departing fiber's
+  /// `after` calls added().
+  void add_and_keep_lock(timer_node& timer, time_point when) RINGO_NO_THREAD_SAFETY;
+  void added() noexcept RINGO_NO_THREAD_SAFETY { lock_.unlock(); }
+
+  /// See the protocol. Any thread. O(log n).
+  static bool remove(timer_node& timer) noexcept;
+
+  /// Fires everything that is due at `now`. O(log n) for each.
+  void expire(time_point now, fiber_queue& ready) noexcept;
+
+  /// The earliest deadline, or `never`; a snapshot.
+  time_point next() const noexcept {
+    return time_point(nanoseconds(next_.load(std::memory_order_acquire)));  // pairs with publish()
+  }
+
+ private:
+  struct entry {
+    time_point when;
+    timer_node* timer;
+  };
+
+  spinlock lock_;
+  std::vector<entry> entries_ RINGO_GUARDED_BY(lock_);
+  std::atomic<nanoseconds::rep> next_{never.time_since_epoch().count()};  // atomic: copy of the earliest
+
+  bool link(timer_node& timer, time_point when) RINGO_REQUIRES(lock_);
+  void sift_up(std::size_t place, entry moving) noexcept RINGO_REQUIRES(lock_);
+  void sift_down(std::size_t place, entry moving) noexcept RINGO_REQUIRES(lock_);
+  void unlink(std::size_t place) noexcept RINGO_REQUIRES(lock_);
+  void publish() noexcept RINGO_REQUIRES(lock_);
+  void put(std::size_t place, entry e) noexcept RINGO_REQUIRES(lock_) {
+    entries_[place] = e;
+    e.timer->place = static_cast<std::uint32_t>(place);
+  }
+};
+
+}  // namespace ringo::detail

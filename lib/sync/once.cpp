@@ -1,0 +1,41 @@
+#include <ringo/sync/once.hpp>
+
+#include "sched/park.hpp"
+
+/// Word: 0 -> running -> finished, below it the two flags of sync_queue. The step to `finished` is the runner's last
+/// touch: by compare-exchange when nobody waits, else as the word that is published when the queue is released.
+
+namespace ringo {
+namespace {
+
+using queue = detail::sync_queue<std::uint32_t>;
+
+constexpr detail::park_kind waits{"sync.Once", &queue::after_wait, &queue::claim};
+
+}  // namespace
+
+bool once::begin() {
+  unsigned turn = 0;
+  for (std::uint32_t word = queue_.load();;) {
+    if ((word & queue::locked_queue) != 0) {
+      queue::pause(turn);
+      word = queue_.load();
+    } else if (word == finished) {
+      return false;
+    } else if (word == 0) {
+      if (queue_.change(word, running)) return true;
+    } else if (queue_.try_lock(word)) {
+      queue_.wait(word, queue::place::back, waits);
+      return false;
+    }
+  }
+}
+
+void once::finish() noexcept {
+  std::uint32_t expected = running;
+  if (queue_.change_strong(expected, finished)) return;
+  queue_.lock();
+  queue_.release_all(finished);
+}
+
+}  // namespace ringo

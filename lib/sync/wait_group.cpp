@@ -1,0 +1,59 @@
+#include <ringo/sync/wait_group.hpp>
+
+#include <ringo/error.hpp>
+
+#include "sched/park.hpp"
+
+/// Word: the counter in the upper half, below it the two flags of sync_queue.
+///
+/// add:  one step, unless the counter reaches zero while somebody waits: then lock the queue, publish zero, and
+///       ready everybody.
+/// wait: zero and the queue not locked: return. Else lock the queue if the word has not changed, and park with
+///       the word published as counter|waiting.
+
+namespace ringo {
+namespace {
+
+using queue = detail::sync_queue<std::uint64_t>;
+
+constexpr detail::park_kind waits{"sync.WaitGroup.Wait", &queue::after_wait, &queue::claim};
+
+}  // namespace
+
+void wait_group::add(int n) {
+  unsigned turn = 0;
+  for (std::uint64_t word = queue_.load();;) {
+    if (RINGO_UNLIKELY((word & queue::locked_queue) != 0)) {
+      queue::pause(turn);
+      word = queue_.load();
+      continue;
+    }
+    const auto count = static_cast<std::int64_t>(word >> count_shift) + n;
+    if (count < 0) detail::panic("sync: negative WaitGroup counter");
+    if (count > INT32_MAX) detail::panic("sync: WaitGroup counter out of range");
+    if (count == 0 && (word & queue::waiting) != 0) {
+      if (!queue_.try_lock(word)) continue;
+      queue_.release_all(0);
+      return;
+    }
+    const std::uint64_t next = (static_cast<std::uint64_t>(count) << count_shift) | (word & queue::flags);
+    if (queue_.change(word, next)) return;
+  }
+}
+
+void wait_group::wait() {
+  unsigned turn = 0;
+  for (std::uint64_t word = queue_.load();;) {
+    if ((word & queue::locked_queue) != 0) {
+      queue::pause(turn);
+      word = queue_.load();
+    } else if (word >> count_shift == 0) {
+      return;
+    } else if (queue_.try_lock(word)) {
+      queue_.wait(word, queue::place::back, waits);
+      return;
+    }
+  }
+}
+
+}  // namespace ringo
