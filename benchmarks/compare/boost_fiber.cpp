@@ -2,8 +2,6 @@
 // other rivals; go/ is the original. One worker is Boost's default, a round-robin scheduler on one
 // thread; more are threads that share fibers by its work-stealing scheduler.
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -17,6 +15,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <malloc.h>
 
 #include "harness.hpp"
 

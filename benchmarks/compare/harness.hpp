@@ -4,8 +4,6 @@
 // go/harness.go; the two must calibrate alike, or sizes, and with them cache misses, would differ
 // between rivals.
 
-#include <time.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -18,6 +16,8 @@
 #include <string_view>
 #include <thread>
 #include <vector>
+
+#include <time.h>
 
 namespace compare {
 

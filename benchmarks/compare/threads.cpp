@@ -1,8 +1,6 @@
 // The suite's workloads in threads, at the sizes threads can do. Each function does the same work
 // as its namesake in the other rivals; go/ is the original.
 
-#include <sched.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -12,6 +10,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <sched.h>
 
 #include "harness.hpp"
 #include "thread_chan.hpp"
