@@ -122,24 +122,8 @@ def digest_tree_error_check(program):
         missing = os.path.join(top, "missing")
         expect_failure(program, [missing], f"digest_tree: {missing}: No such file or directory")
 
-        # A regular file that opens but cannot be read, whoever runs this: nothing is mapped at 0.
-        expect_failure(program, ["/proc/self/mem"], "digest_tree: /proc/self/mem: ")
-
-        # One file cannot be opened, not by root either: its path is longer than the kernel takes.
-        # The large ones are sparse and would take minutes each: they must be given up in the middle,
-        # and the many small ones must not hold up the walk.
-        for i in range(2000):
-            with open(os.path.join(top, f"small{i}"), "w") as file:
-                file.write(f"{i}")
-        for i in range(3):
-            with open(os.path.join(top, f"large{i}"), "wb") as file:
-                file.truncate(1 << 40)
-        deep = make_long_path(top)
-        try:
-            expect_failure(program, ["-j", "4", top], f"digest_tree: {deep}", "File name too long")
-        finally:
-            run("rm", "-rf", top, check=True)  # shutil cannot delete such a path
-            os.mkdir(top)
+    # A regular file that opens but cannot be read, whoever runs this: nothing is mapped at 0.
+    expect_failure(program, ["/proc/self/mem"], "digest_tree: /proc/self/mem: ")
 
     usage = run(program, "-j", "0", ".")
     assert usage.returncode == 2 and usage.stderr.startswith(b"usage: "), usage
@@ -147,6 +131,34 @@ def digest_tree_error_check(program):
         done = subprocess.run([program, sys.argv[0]], stdout=full, stderr=subprocess.PIPE,
                               timeout=PATIENCE_S, check=False)
     assert done.returncode == 1 and b"cannot write" in done.stderr, done
+
+
+def digest_tree_cancel_check(program):
+    cancel_with_workers(program, 8)
+
+
+def digest_tree_cancel_one_worker_check(program):
+    cancel_with_workers(program, 1)
+
+
+def cancel_with_workers(program, workers):
+    """One file fails while others are being read, and many are still to come: everything stops."""
+    os.environ["RINGO_MAXPROCS"] = str(workers)
+    with tempfile.TemporaryDirectory() as top:
+        for i in range(2000):
+            with open(os.path.join(top, f"small{i}"), "w") as file:
+                file.write(f"{i}")
+        # Sparse, but each would take an hour: they must be given up in the middle.
+        for i in range(3):
+            with open(os.path.join(top, f"large{i}"), "wb") as file:
+                file.truncate(1 << 40)
+        # Cannot be opened, not by root either: the path is longer than the kernel takes.
+        deep = make_long_path(top)
+        try:
+            expect_failure(program, ["-j", "4", top], f"digest_tree: {deep}", "File name too long")
+        finally:
+            run("rm", "-rf", top, check=True)  # shutil cannot delete such a path
+            os.mkdir(top)
 
 
 def make_long_path(top):

@@ -105,6 +105,7 @@ template <typename T, typename Held, typename Value, typename Handler>
 class send_case {
  public:
   static constexpr bool is_otherwise = false;
+  static constexpr bool borrows = std::is_pointer_v<Value> && !std::is_same_v<Value, T>;
 
   send_case(Held channel, Value value, Handler handler)
       : channel_(std::move(channel)), value_(std::move(value)), handler_(std::move(handler)) {}
@@ -128,7 +129,7 @@ class send_case {
   Handler handler_;
 
   void* address() noexcept {
-    if constexpr (std::is_pointer_v<Value> && !std::is_same_v<Value, T>) {
+    if constexpr (borrows) {
       return value_;
     } else {
       return &value_;
@@ -164,6 +165,8 @@ concept is_case = requires(Case c) {
 /// its value and a handle of its channel. Good for one select.
 class select_case {
  public:
+  static constexpr bool is_otherwise = false;  // as far as the type tells; see is_default()
+
   template <detail::is_case Case>
     requires(!std::is_same_v<std::remove_cvref_t<Case>, select_case>)
   // NOLINTNEXTLINE(google-explicit-constructor): the conversion is the point
@@ -297,18 +300,27 @@ void with_case(std::size_t index, F&& f, Cases&... cases) {
   static_cast<void>(((i++ == index && (f(cases), true)) || ...));
 }
 
-/// ops without the default's; `place` maps them back.
-template <std::size_t Count, typename... Cases>
-std::size_t select_static(Cases&... cases) {
-  constexpr std::size_t all = sizeof...(Cases);
-  constexpr bool is_default[] = {std::remove_cvref_t<Cases>::is_otherwise..., false};
-  std::array<select_op, (Count == 0 ? 1 : Count)> ops;
-  std::array<std::size_t, (Count == 0 ? 1 : Count)> place;
+template <typename Case>
+constexpr bool is_default_case(const Case& c) noexcept {
+  if constexpr (std::is_same_v<Case, select_case>) {
+    return c.is_default();
+  } else {
+    return Case::is_otherwise;
+  }
+}
+
+/// `Defaults` of the cases are `otherwise`, as far as their types tell.
+template <std::size_t Defaults, typename... Cases>
+std::size_t select_listed(Cases&... cases) {
+  constexpr std::size_t room = sizeof...(Cases) == Defaults ? 1 : sizeof...(Cases) - Defaults;
+  std::array<select_op, room> ops;
+  std::array<std::size_t, room> place;  // of each op in the list
   std::size_t fallback = no_case;
   std::size_t used = 0;
   std::size_t i = 0;
   const auto add = [&](auto& c) {
-    if (is_default[i]) {
+    if (is_default_case(c)) {
+      if (fallback != no_case) panic("select: more than one otherwise");
       fallback = i;
     } else {
       ops[used] = c.op();
@@ -317,23 +329,23 @@ std::size_t select_static(Cases&... cases) {
     ++i;
   };
   (add(cases), ...);
-  const std::span<select_op> used_ops(ops.data(), used);
-  std::size_t chosen = fallback;
-  bool ok = false;
-  if constexpr (Count == all) {
-    const std::size_t ran = select_blocking(used_ops);
-    chosen = place[ran];
-    ok = ops[ran].ok;
-  } else if constexpr (Count > 0) {
-    const std::size_t ran = select_now(used_ops);
-    if (ran != no_case) {
-      chosen = place[ran];
-      ok = ops[ran].ok;
-    }
-  }
+  const std::span<select_op> listed(ops.data(), used);
+  const std::size_t ran = fallback == no_case ? select_blocking(listed) : select_now(listed);
+  const std::size_t chosen = ran == no_case ? fallback : place[ran];
+  const bool ok = ran != no_case && ops[ran].ok;
   with_case(chosen, [ok](auto& c) { c.complete(ok); }, cases...);
   return chosen;
 }
+
+/// A case that was stored, although it only borrows the value that it is to send.
+template <typename Case>
+inline constexpr bool is_stored_borrower = [] {
+  if constexpr (requires { std::remove_cvref_t<Case>::borrows; }) {
+    return std::is_lvalue_reference_v<Case> && std::remove_cvref_t<Case>::borrows;
+  } else {
+    return false;
+  }
+}();
 
 }  // namespace detail
 
@@ -361,8 +373,9 @@ template <typename... Cases>
   requires(detail::is_case<Cases> && ...)
 std::size_t select(Cases&&... cases) {
   constexpr std::size_t defaults = (std::size_t{std::remove_cvref_t<Cases>::is_otherwise} + ... + 0);
-  if constexpr (defaults > 1) detail::panic("select: more than one otherwise");
-  return detail::select_static<sizeof...(Cases) - defaults>(cases...);
+  static_assert(!(detail::is_stored_borrower<Cases&&> || ...),
+                "send(ch, temporary) only borrows the value: store the case as a ringo::select_case");
+  return detail::select_listed<defaults>(cases...);
 }
 
 }  // namespace ringo

@@ -31,7 +31,6 @@ extern "C" {
 /// CPU's stack of return addresses, and all returns up to the user's frame are mispredicted: some 20 ns a
 /// switch. This stub suspends in front of a return of its own, which pairs with the call that entered it.
 #if defined(__x86_64__)
-boost::context::detail::transfer_t ringo_jump(boost::context::detail::fcontext_t to, void* argument);
 asm(R"(
     .text
     .hidden ringo_jump
@@ -51,9 +50,9 @@ ringo_jump:
     .size ringo_jump, . - ringo_jump
 )");
 #else
-static boost::context::detail::transfer_t ringo_jump(boost::context::detail::fcontext_t to,
-                                                     void* argument) {
-  return boost::context::detail::jump_fcontext(to, argument);
+ringo::detail::transfer ringo_jump(void* to, void* data) {
+  const auto arrived = boost::context::detail::jump_fcontext(to, data);
+  return {arrived.fctx, arrived.data};
 }
 #endif
 
@@ -95,6 +94,7 @@ handle_pool& handles() {
 }
 #endif
 
+#if RINGO_ASAN || RINGO_TSAN
 RINGO_NO_TSAN void before_jump([[maybe_unused]] context& to, [[maybe_unused]] departure& self) noexcept {
 #if RINGO_ASAN
   // A null first argument tells ASan to free the fake stack of a stack that never comes back.
@@ -104,28 +104,16 @@ RINGO_NO_TSAN void before_jump([[maybe_unused]] context& to, [[maybe_unused]] de
   __tsan_switch_to_fiber(to.tsan_fiber, tsan_no_sync);
 #endif
 }
-
-/// Steps 2 and 3, on the stack that was switched to; `mine` is its exception state. Not instrumented:
-/// the other side wrote the departure on this thread, a moment ago.
-RINGO_NO_TSAN inline void complete(const transfer_t& transfer, const exception_state& mine) noexcept {
-  const departure& other = *static_cast<departure*>(transfer.data);
-  other.from->resume_at = transfer.fctx;
-  *other.globals = mine;
-  other.after(other.first, other.second, other.third);
-}
+#endif
 
 RINGO_NO_TSAN void first_arrival(transfer_t transfer) {
 #if RINGO_ASAN
   __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
 #endif
   const auto start = static_cast<departure*>(transfer.data)->start;
-  complete(transfer, {});
+  complete_switch({transfer.fctx, transfer.data}, {});
   start();
   RINGO_VERIFY(!"a context ended without switching away");
-}
-
-RINGO_NO_TSAN inline exception_state read_state(const exception_state* globals) noexcept {
-  return *globals;
 }
 
 }  // namespace
@@ -135,15 +123,17 @@ exception_state* thread_exception_state() noexcept {
   return reinterpret_cast<exception_state*>(abi::__cxa_get_globals());
 }
 
+#if RINGO_ASAN || RINGO_TSAN
 RINGO_NO_TSAN void switch_to(context& to, departure& self) noexcept {
-  const exception_state mine = read_state(self.globals);
+  const exception_state mine = *self.globals;
   before_jump(to, self);
-  const transfer_t transfer = ringo_jump(to.resume_at, &self);
+  const transfer arrived = ringo_jump(to.resume_at, &self);
 #if RINGO_ASAN
   __sanitizer_finish_switch_fiber(self.from->fake_stack, nullptr, nullptr);
 #endif
-  complete(transfer, mine);
+  complete_switch(arrived, mine);
 }
+#endif
 
 RINGO_NO_TSAN void make_context(context& to, stack memory) noexcept {
   std::byte* top = memory.top();

@@ -39,19 +39,6 @@ bool is_own(const scheduler& s, std::int32_t thread, std::int32_t caller_thread)
   return false;
 }
 
-/// Threads of the process that ringo knows nothing of: any of them may make a fiber ready.
-int foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept {
-  DIR* tasks = ::opendir("/proc/self/task");
-  if (tasks == nullptr) return 1;  // cannot tell: never a false alarm
-  int count = RINGO_TSAN ? -1 : 0;  // TSan's own background thread
-  while (const dirent* entry = ::readdir(tasks)) {  // NOLINT(concurrency-mt-unsafe): our own stream
-    const auto thread = static_cast<std::int32_t>(std::strtol(entry->d_name, nullptr, 10));
-    if (thread > 0 && !is_own(s, thread, caller_thread) && !is_kernel_worker(entry->d_name)) ++count;
-  }
-  ::closedir(tasks);
-  return count;
-}
-
 const char* state_text(const fiber& f) noexcept {
   switch (f.current_state()) {
     case fiber_state::runnable: return "runnable";
@@ -80,8 +67,19 @@ void dump_fibers() noexcept {
   if (count > dump_max) print_error("... and %zu more\n", count - dump_max);
 }
 
-void report_if_deadlocked(const scheduler& s, std::int32_t caller_thread) noexcept {
-  if (foreign_threads(s, caller_thread) > 0) return;
+bool foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept {
+  DIR* tasks = ::opendir("/proc/self/task");
+  if (tasks == nullptr) return true;  // cannot tell: never a false alarm
+  int count = RINGO_TSAN ? -1 : 0;  // TSan's own background thread
+  while (const dirent* entry = ::readdir(tasks)) {  // NOLINT(concurrency-mt-unsafe): our own stream
+    const auto thread = static_cast<std::int32_t>(std::strtol(entry->d_name, nullptr, 10));
+    if (thread > 0 && !is_own(s, thread, caller_thread) && !is_kernel_worker(entry->d_name)) ++count;
+  }
+  ::closedir(tasks);
+  return count > 0;
+}
+
+void report_deadlock(const scheduler& s) noexcept {
   print_error(s.num_fibers() == 0 ? "fatal error: no fibers (main called goexit) - deadlock!\n"
                                   : "fatal error: all fibers are asleep - deadlock!\n");
   print_error("\n");

@@ -6,9 +6,12 @@ namespace ringo::detail {
 
 class scheduler;
 
-/// The last worker is about to sleep, and ringo has nothing pending. Ends the process with a report, unless
-/// the process has a thread that ringo did not start, other than the one blocked in run().
-void report_if_deadlocked(const scheduler& s, std::int32_t caller_thread) noexcept;
+/// True: the process has a thread that ringo did not start, other than the one blocked in run(); it may make any
+/// fiber ready. Read from /proc/self/task; true when that cannot be read.
+bool foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept;
+
+/// Nothing can ever wake a fiber: prints all of them and ends the process.
+[[noreturn]] void report_deadlock(const scheduler& s) noexcept;
 
 /// Prints every fiber with its state, wait reason and spawn site to descriptor 2.
 void dump_fibers() noexcept;

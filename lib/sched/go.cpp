@@ -16,7 +16,7 @@
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/uncaught.hpp"
-#include "sched/worker.hpp"
+#include "sched/worker_switch.hpp"
 
 namespace ringo {
 namespace detail {

@@ -159,14 +159,18 @@ bool scheduler::pending_timers() const noexcept {
                      [](const auto& heap) { return heap->next() != never; });
 }
 
+bool scheduler::nothing_can_happen() noexcept {
+  if (!armed_.load() || gate_.awake() != 0 || work_visible()) return false;
+  spin_guard guard(token_lock_);
+  return !pending_timers();
+}
+
 void scheduler::check_deadlock() noexcept {
-  if (!armed_.load() || gate_.awake() != 0) return;
-  {
-    spin_guard guard(token_lock_);
-    if (pending_timers()) return;
+  // Asked again after the look at the threads: a foreign thread may have made a fiber ready before that look,
+  // and have ended. Once it is gone, what it did is seen.
+  if (nothing_can_happen() && !foreign_threads(*this, caller_thread_.load()) && nothing_can_happen()) {
+    report_deadlock(*this);
   }
-  if (work_visible() || !armed_.load()) return;
-  report_if_deadlocked(*this, caller_thread_.load());
 }
 
 }  // namespace ringo::detail

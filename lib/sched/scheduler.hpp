@@ -138,6 +138,8 @@ class scheduler {
   std::size_t drop_queued() noexcept;
   std::size_t reclaim_leftovers() noexcept;
   bool pending_timers() const noexcept;
+  /// From inside: nobody is awake, nothing is queued, no timer is set.
+  bool nothing_can_happen() noexcept;
 };
 
 }  // namespace ringo::detail

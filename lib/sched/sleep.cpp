@@ -52,7 +52,7 @@ void sleep_until_time(std::chrono::steady_clock::time_point deadline) noexcept {
   self.timer.fire = &sleeper::fire;
   self.who = w->current();
   w->timers().add_and_keep_lock(self.timer, deadline);
-  w->park(sleeper::kind, &self);
+  park(sleeper::kind, &self);
 }
 
 void sleep_for_nanoseconds(std::chrono::nanoseconds duration) noexcept {

@@ -5,8 +5,11 @@
 
 #include "fiber/sanitizer.hpp"
 #include "sched/current.hpp"
+#include "sched/park.hpp"
+#include "sched/park_thread.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/uncaught.hpp"
+#include "sched/worker_switch.hpp"
 
 /// The fiber's side of a worker: everything here runs on a fiber's stack, or as its departure's `after`.
 
@@ -32,63 +35,11 @@ std::uint64_t worker::next_fiber_id() noexcept {
   return id;
 }
 
-context& worker::begin(fiber* f) noexcept {
-  if (RINGO_UNLIKELY(f->memory().base == nullptr)) {
-    const stack memory = stacks_.take(std::size_t{1} << f->stack_size_log2);
-    if (memory.base == nullptr) {
-      fatal("cannot map a fiber stack: address space or vm.overcommit_memory exhausted");
-    }
-    f->stack_base.store(memory.base, std::memory_order_relaxed);  // relaxed: as `at`
-    make_context(f->at, memory);
-  }
-  current_.set(f);
-  return f->at;
-}
-
-/// The fiber to switch to directly; null: the loop must look.
-fiber* worker::pick() noexcept {
-  const std::uint32_t tick = ticks_.get() + 1;
-  ticks_.set(tick);
-  // relaxed: seen late, it costs one more dispatch
-  if (RINGO_UNLIKELY(attention_.load(std::memory_order_relaxed) != 0)) return nullptr;
-  if (RINGO_UNLIKELY(tick % poll_interval == 0)) return nullptr;
-  fiber* f = take_local();
-  if (f == nullptr) return nullptr;
-  // relaxed: written by the fiber itself, before it parked
-  if (RINGO_UNLIKELY(f->pinned_to.load(std::memory_order_relaxed) != nullptr)) {
-    picked_.set(f);
-    return nullptr;
-  }
-  return f;
-}
-
-fiber* worker::take_local() noexcept {
-  if (fiber* f = next_.take()) return f;
-  return queue_.pop();
-}
-
-void worker::leave(fiber* self, after_switch after, const void* second, void* third,
-                   bool dying) noexcept {
-  departure away{&self->at, globals_, after, self, second, third, &worker::start_fiber, dying};
-  fiber* next = pick();
-  if (next == nullptr) current_.set(nullptr);
-  switch_to(next != nullptr ? begin(next) : loop_, away);
-}
-
 void worker::after_nothing(void* /*self*/, const void* /*unused*/, void* /*on*/) noexcept {}
 
 void worker::after_park(void* self, const void* kind, void* subject) noexcept {
   static_cast<fiber*>(self)->set(fiber_state::parked);
   static_cast<const park_kind*>(kind)->after(subject);
-}
-
-void worker::park(const park_kind& kind, void* subject) noexcept {
-  fiber* self = current_.get();
-  self->kind.store(&kind, std::memory_order_relaxed);       // relaxed: published by the state
-  self->subject.store(subject, std::memory_order_relaxed);  // relaxed: as above
-  sanitizer_release(&self->state);                          // hold() takes it over
-  leave(self, &worker::after_park, &kind, subject, false);
-  self->resumed();
 }
 
 void worker::after_yield(void* self, const void* /*unused*/, void* on) noexcept {
@@ -110,15 +61,6 @@ void worker::yield() noexcept {
   sanitizer_release(&self->state);
   leave(self, &worker::after_yield, nullptr, this, false);
   self->resumed();
-}
-
-void worker::push_ready(fiber* f) noexcept {
-  if (RINGO_UNLIKELY(attention_.load() != 0) && abandoned()) vanish();
-  if (fiber* displaced = next_.put(f)) {
-    push_back(displaced);
-  } else if (owner_.gate().watch_needed()) {
-    owner_.wake_one();
-  }
 }
 
 void worker::push_back(fiber* f) noexcept {
@@ -191,6 +133,26 @@ void worker::start_fiber() noexcept {
     run_body(*self);
     // The fiber may have moved meanwhile.
     current_worker()->end_fiber(self);
+  }
+}
+
+void park(const park_kind& kind, void* subject) noexcept {
+  worker* w = current_worker();
+  if (RINGO_LIKELY(w != nullptr)) {
+    w->park(kind, subject);
+  } else {
+    park_thread(kind, subject);
+  }
+}
+
+void ready(fiber* f) noexcept {
+  if (RINGO_UNLIKELY(!f->wake())) return;  // held: whoever lets it go queues it
+  if (RINGO_UNLIKELY(f->is_thread)) {
+    unpark_thread(f);
+  } else if (worker* w = current_worker(); RINGO_LIKELY(w != nullptr)) {
+    w->push_ready(f);
+  } else {
+    scheduler::instance().inject(f);
   }
 }
 

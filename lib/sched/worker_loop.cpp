@@ -12,6 +12,7 @@
 #include "sched/scheduler.hpp"
 #include "sched/signal_stack.hpp"
 #include "sched/worker.hpp"
+#include "sched/worker_switch.hpp"
 
 /// The loop's side of a worker: everything here runs on the thread's own stack.
 ///
@@ -166,6 +167,7 @@ fiber* worker::search() noexcept {
   if (!searching_) return nullptr;
   do {
     if (fiber* f = steal()) return f;
+    if (fiber* f = take_injected()) return f;
   } while (spin());
   return nullptr;
 }

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <ringo/detail/assert.hpp>
+#include <ringo/error.hpp>
+
+#include "fiber/sanitizer.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/worker.hpp"
+
+/// The steps of a worker that lie on the path of every switch, to be inlined: each call between the jump and the
+/// user's frame costs a return that the CPU may predict wrongly.
+
+namespace ringo::detail {
+
+inline context& worker::begin(fiber* f) noexcept {
+  if (RINGO_UNLIKELY(f->memory().base == nullptr)) {
+    const stack memory = stacks_.take(std::size_t{1} << f->stack_size_log2);
+    if (memory.base == nullptr) {
+      fatal("cannot map a fiber stack: address space or vm.overcommit_memory exhausted");
+    }
+    f->stack_base.store(memory.base, std::memory_order_relaxed);  // relaxed: as `at`
+    make_context(f->at, memory);
+  }
+  current_.set(f);
+  return f->at;
+}
+
+inline fiber* worker::take_local() noexcept {
+  if (fiber* f = next_.take()) return f;
+  return queue_.pop();
+}
+
+/// The fiber to switch to directly; null: the loop must look.
+inline fiber* worker::pick() noexcept {
+  const std::uint32_t tick = ticks_.get() + 1;
+  ticks_.set(tick);
+  // relaxed: seen late, it costs one more dispatch
+  if (RINGO_UNLIKELY(attention_.load(std::memory_order_relaxed) != 0)) return nullptr;
+  if (RINGO_UNLIKELY(tick % poll_interval == 0)) return nullptr;
+  fiber* f = take_local();
+  if (f == nullptr) return nullptr;
+  // relaxed: written by the fiber itself, before it parked
+  if (RINGO_UNLIKELY(f->pinned_to.load(std::memory_order_relaxed) != nullptr)) {
+    picked_.set(f);
+    return nullptr;
+  }
+  return f;
+}
+
+inline void worker::leave(fiber* self, after_switch after, const void* second, void* third,
+                   bool dying) noexcept {
+  departure away{&self->at, globals_, after, self, second, third, &worker::start_fiber, dying};
+  fiber* next = pick();
+  if (next == nullptr) current_.set(nullptr);
+  switch_to(next != nullptr ? begin(next) : loop_, away);
+}
+
+inline void worker::park(const park_kind& kind, void* subject) noexcept {
+  fiber* self = current_.get();
+  self->kind.store(&kind, std::memory_order_relaxed);       // relaxed: published by the state
+  self->subject.store(subject, std::memory_order_relaxed);  // relaxed: as above
+  sanitizer_release(&self->state);                          // hold() takes it over
+  leave(self, &worker::after_park, &kind, subject, false);
+  self->resumed();
+}
+
+inline void worker::push_ready(fiber* f) noexcept {
+  if (RINGO_UNLIKELY(attention_.load() != 0) && abandoned()) vanish();
+  if (fiber* displaced = next_.put(f)) {
+    push_back(displaced);
+  } else if (owner_.gate().watch_needed()) {
+    owner_.wake_one();
+  }
+}
+
+}  // namespace ringo::detail
