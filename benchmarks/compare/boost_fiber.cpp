@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <boost/fiber/algo/work_stealing.hpp>
-#include <boost/fiber/all.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -17,6 +15,9 @@
 #include <vector>
 
 #include <malloc.h>
+
+#include <boost/fiber/algo/work_stealing.hpp>
+#include <boost/fiber/all.hpp>
 
 #include "harness.hpp"
 

@@ -5,9 +5,10 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
-#include <ringo/ringo.hpp>
 #include <thread>
 #include <vector>
+
+#include <ringo/ringo.hpp>
 
 #include "harness.hpp"
 

@@ -30,25 +30,31 @@ struct select_waits {
   static constexpr park_kind kind{"select", &select_waits::after, &select_waits::claim};
 };
 
-void select_frame::prepare() noexcept {
-  const auto count = static_cast<std::uint32_t>(ops.size());
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const std::uint32_t j = random_below(i + 1);
-    order[i] = order[j];
-    order[j] = i;
-  }
+void select_frame::sort_channels() noexcept {
   std::size_t used = 0;
   for (const select_op& op : ops) {
     if (op.channel != nullptr) channels[used++] = op.channel;
   }
-  const auto end = channels.begin() + static_cast<std::ptrdiff_t>(used);
+  channels = channels.first(used);
   if (used == 2) {
     if (channels[1] < channels[0]) std::swap(channels[0], channels[1]);
   } else {
-    std::sort(channels.begin(), end);
+    std::sort(channels.begin(), channels.end());
   }
-  const auto unique_end = std::unique(channels.begin(), end);
-  channels = channels.first(static_cast<std::size_t>(unique_end - channels.begin()));
+  const auto end = std::unique(channels.begin(), channels.end());
+  channels = channels.first(static_cast<std::size_t>(end - channels.begin()));
+}
+
+std::size_t select_frame::try_each(std::span<select_op> ops, std::span<const std::uint32_t> order) {
+  for (const std::uint32_t i : order) {
+    select_op& op = ops[i];
+    if (op.channel == nullptr) continue;
+    const chan_status status = op.sending ? op.channel->try_send(op.slot) : op.channel->try_recv(op.slot);
+    if (status == chan_status::would_block) continue;
+    op.ok = status == chan_status::done;
+    return i;
+  }
+  return no_case;
 }
 
 void select_frame::lock_all() noexcept {
@@ -89,9 +95,11 @@ void select_frame::enqueue_all() noexcept {
   for (chan_core* channel : channels) channel->lock_.prepare_handover();
 }
 
-void select_frame::dequeue_losers() noexcept {
-  for (std::size_t i = 0; i < ops.size(); ++i) {
-    if (waiters[i].linked) ops[i].channel->remove(waiters[i], ops[i].sending);
+void select_frame::dequeue_losers(std::uint32_t winner) noexcept {
+  for (std::uint32_t i = 0; i < ops.size(); ++i) {
+    chan_core* channel = ops[i].channel;
+    // The lock must be taken even if the waiter has been dropped already: see the last paragraph above.
+    if (i != winner && channel != nullptr) leave(waiters[i], *channel);
   }
 }
 
@@ -101,7 +109,7 @@ void select_frame::leave(waiter& w, chan_core& owner) noexcept {
 }
 
 std::size_t select_frame::run(bool may_block) {
-  prepare();
+  sort_channels();
   fiber* woken = nullptr;
   lock_all();
   const std::size_t taken = take_ready(woken);
@@ -112,46 +120,55 @@ std::size_t select_frame::run(bool may_block) {
   }
   enqueue_all();
   park(select_waits::kind, this);
-  lock_all();
-  dequeue_losers();
-  unlock_all();
   const std::uint32_t winner = decision.load();
+  dequeue_losers(winner);
   ops[winner].ok = waiters[winner].ok;
   return winner;
 }
 
 namespace {
 
-template <std::size_t Cases>
-struct small_frame {
-  std::array<waiter, Cases> waiters;
-  std::array<std::uint32_t, Cases> order;
-  std::array<chan_core*, Cases> channels;
-};
+void shuffle(std::span<std::uint32_t> order) noexcept {
+  for (std::uint32_t i = 0; i < order.size(); ++i) {
+    const std::uint32_t j = i == 0 ? 0 : random_below(i + 1);
+    order[i] = order[j];
+    order[j] = i;
+  }
+}
 
 template <std::size_t Cases>
-std::size_t run_small(std::span<select_op> ops, bool may_block) {
-  small_frame<Cases> room;
-  const std::size_t count = ops.size();
-  select_frame frame{ops, std::span(room.waiters).first(count), std::span(room.order).first(count),
-                     std::span(room.channels).first(count)};
+RINGO_NOINLINE std::size_t run_small(std::span<select_op> ops, std::span<const std::uint32_t> order,
+                                     bool may_block) {
+  std::array<waiter, Cases> waiters;
+  std::array<chan_core*, Cases> channels;
+  select_frame frame{ops, order, std::span(waiters).first(ops.size()),
+                     std::span(channels).first(ops.size())};
   return frame.run(may_block);
 }
 
 std::size_t run_large(std::span<select_op> ops, bool may_block) {
   const std::size_t count = ops.size();
+  const auto room = std::make_unique<std::uint32_t[]>(count);
+  const std::span order(room.get(), count);
+  shuffle(order);
+  const std::size_t taken = select_frame::try_each(ops, order);
+  if (taken != no_case) return taken;
   const auto waiters = std::make_unique<waiter[]>(count);
-  const auto order = std::make_unique<std::uint32_t[]>(count);
   const auto channels = std::make_unique<chan_core*[]>(count);
-  select_frame frame{ops, {waiters.get(), count}, {order.get(), count}, {channels.get(), count}};
+  select_frame frame{ops, order, {waiters.get(), count}, {channels.get(), count}};
   return frame.run(may_block);
 }
 
 std::size_t run_select(std::span<select_op> ops, bool may_block) {
+  constexpr std::size_t small = 8;
   if (ops.size() > select_cases_max) panic("select: too many cases");
-  if (ops.size() <= 2) return run_small<2>(ops, may_block);
-  if (ops.size() <= 8) return run_small<8>(ops, may_block);
-  return run_large(ops, may_block);
+  if (ops.size() > small) return run_large(ops, may_block);
+  std::array<std::uint32_t, small> room;
+  const std::span order = std::span(room).first(ops.size());
+  shuffle(order);
+  const std::size_t taken = select_frame::try_each(ops, order);
+  if (taken != no_case) return taken;
+  return ops.size() <= 2 ? run_small<2>(ops, order, may_block) : run_small<small>(ops, order, may_block);
 }
 
 bool all_nil(std::span<const select_op> ops) noexcept {

@@ -6,17 +6,20 @@
 
 #include <ringo/detail/select_core.hpp>
 
-/// Select, after Go's selectgo: three passes, all channels locked together.
+/// Select, after Go's selectgo, with one pass before it that locks less.
 ///
-/// 1. Lock every channel once, in address order, so that two selects cannot deadlock. In random order, look
-///    for a case that can go on; run it, unlock, done.
+/// 0. In random order, look for a case that seems able to go on; lock its channel alone and try. (That is all
+///    there is to a select with a ready case. It does not do for `otherwise`: that no case was ready must be true
+///    of all channels at one instant.)
+/// 1. Lock every channel once, in address order, so that two selects cannot deadlock. In random order, look for a
+///    case that can go on; run it, unlock, done.
 /// 2. Queue a waiter for every case, in random order; park; the departure unlocks every channel.
-/// 3. Whoever finds one of the waiters must first win `decision` (from undecided to that case); losers drop
-///    the waiter and go on. Woken, the select locks every channel again and takes the waiters that are left
-///    out of their queues: one that stayed would pile up on a quiet channel.
+/// 3. Whoever finds one of the waiters must first win `decision` (from undecided to that case); losers drop the
+///    waiter and go on. Woken, the select takes the waiters that are left out of their queues, each under the lock
+///    of its channel: one that stayed would pile up on a quiet channel.
 ///
-/// The departure touches nothing of the frame after it has released the last lock: the fiber, if it was
-/// woken through an earlier one, still has to take that last lock in pass 3 before its frame can go.
+/// The departure touches nothing of the frame after it has released the last lock. The frame cannot go before
+/// that: the waker held the lock of the winning channel, and pass 3 takes the lock of every other channel.
 
 namespace ringo::detail {
 
@@ -24,9 +27,9 @@ struct select_frame {
   static constexpr std::uint32_t undecided = UINT32_MAX;
 
   std::span<select_op> ops;
-  std::span<waiter> waiters;            // one for each op
-  std::span<std::uint32_t> order;       // the ops in random order
-  std::span<chan_core*> channels;       // each channel once, ascending; nil ones left out
+  std::span<const std::uint32_t> order;  // the ops in random order
+  std::span<waiter> waiters;             // one for each op
+  std::span<chan_core*> channels;        // each channel once, ascending; nil ones left out
   std::atomic<std::uint32_t> decision{undecided};
 
   /// A waker's claim for case `index`. Once for each select.
@@ -35,15 +38,18 @@ struct select_frame {
     return decision.compare_exchange_strong(expected, index);
   }
 
+  /// Passes 1 to 3.
   std::size_t run(bool may_block);
+  /// Pass 0.
+  static std::size_t try_each(std::span<select_op> ops, std::span<const std::uint32_t> order);
 
  private:
-  void prepare() noexcept;
+  void sort_channels() noexcept;
   void lock_all() noexcept RINGO_NO_THREAD_SAFETY;
   void unlock_all() noexcept RINGO_NO_THREAD_SAFETY;
   std::size_t take_ready(fiber*& woken) noexcept RINGO_NO_THREAD_SAFETY;
   void enqueue_all() noexcept RINGO_NO_THREAD_SAFETY;
-  void dequeue_losers() noexcept RINGO_NO_THREAD_SAFETY;
+  void dequeue_losers(std::uint32_t winner) noexcept RINGO_NO_THREAD_SAFETY;
   void leave(waiter& w, chan_core& owner) noexcept RINGO_NO_THREAD_SAFETY;
 
   friend struct select_waits;
