@@ -6,8 +6,8 @@
 namespace ringo::detail {
 namespace {
 
-constexpr int spins_max = 200;  // some 4 us: longer than any critical section, unless its holder was descheduled
-constexpr std::chrono::nanoseconds sleep_ns_max = std::chrono::microseconds(200);
+constexpr int spins_max = 200;  // some 4 us: longer than any critical section whose holder is running
+constexpr std::chrono::nanoseconds sleep_max = std::chrono::microseconds(200);
 
 }  // namespace
 
@@ -17,15 +17,9 @@ void spinlock::lock_slow() noexcept {
     if (word_.load(std::memory_order_relaxed) == 0 && try_lock()) return;
     cpu_pause();
   }
-  // pairs with unlock(). 2 on success too: others may still sleep.
-  while (word_.exchange(2, std::memory_order_acquire) != 0) {
-    futex_wait(word_, 2, sleep_ns_max);
-  }
-}
-
-void spinlock::unlock_slow() noexcept {
-  word_.exchange(0, std::memory_order_release);  // pairs with lock()
-  wake();
+  sleepers_.fetch_add(1);
+  while (!try_lock()) futex_wait(word_, 1, sleep_max);
+  sleepers_.fetch_sub(1);
 }
 
 void spinlock::wake() noexcept { futex_wake(word_, 1); }

@@ -8,7 +8,7 @@
 
 namespace ringo::detail {
 
-inline void chan_core::push(void* value) noexcept {
+[[gnu::always_inline]] inline void chan_core::push(void* value) noexcept {
   const std::size_t count = count_.load(std::memory_order_relaxed);  // relaxed: under the lock
   std::size_t tail = head_ + count;
   if (tail >= capacity_) tail -= capacity_;
@@ -16,7 +16,7 @@ inline void chan_core::push(void* value) noexcept {
   set_count(count + 1);
 }
 
-inline void chan_core::pop_into(void* slot) noexcept {
+[[gnu::always_inline]] inline void chan_core::pop_into(void* slot) noexcept {
   void* element = at(head_);
   type_.move(slot, element);
   type_.end(element);
@@ -34,7 +34,7 @@ inline waiter* chan_core::next_waiter(intrusive_list<waiter>& queue,
   return nullptr;
 }
 
-inline chan_status chan_core::send_now(void* value, fiber*& woken) noexcept {
+[[gnu::always_inline]] inline chan_status chan_core::send_now(void* value, fiber*& woken) noexcept {
   if (RINGO_UNLIKELY(closed_.load(std::memory_order_relaxed))) return chan_status::closed;  // relaxed: under the lock
   if (!receivers_.empty()) {
     if (waiter* receiver = next_waiter(receivers_, receivers_waiting_)) {
@@ -51,7 +51,7 @@ inline chan_status chan_core::send_now(void* value, fiber*& woken) noexcept {
   return chan_status::would_block;
 }
 
-inline chan_status chan_core::recv_now(void* slot, fiber*& woken) noexcept {
+[[gnu::always_inline]] inline chan_status chan_core::recv_now(void* slot, fiber*& woken) noexcept {
   if (count_.load(std::memory_order_relaxed) > 0) {  // relaxed: under the lock
     pop_into(slot);
     // The longest-waiting sender's value takes the free place, at the tail.

@@ -36,11 +36,12 @@ void select_frame::sort_channels() noexcept {
     if (op.channel != nullptr) channels[used++] = op.channel;
   }
   channels = channels.first(used);
-  if (used == 2) {
+  if (RINGO_LIKELY(used == 2)) {
     if (channels[1] < channels[0]) std::swap(channels[0], channels[1]);
-  } else {
-    std::sort(channels.begin(), channels.end());
+    if (channels[0] == channels[1]) channels = channels.first(1);
+    return;
   }
+  std::sort(channels.begin(), channels.end());
   const auto end = std::unique(channels.begin(), channels.end());
   channels = channels.first(static_cast<std::size_t>(end - channels.begin()));
 }

@@ -48,10 +48,11 @@ struct element_type {
 
   void move(void* to, void* from) const noexcept {
     if (RINGO_LIKELY(is_trivial)) {
-      if (size == sizeof(std::uint32_t)) {
-        std::memcpy(to, from, sizeof(std::uint32_t));
-      } else if (size == sizeof(std::uint64_t)) {
+      // The common sizes without a call.
+      if (size == sizeof(std::uint64_t)) {
         std::memcpy(to, from, sizeof(std::uint64_t));
+      } else if (size == sizeof(std::uint32_t)) {
+        std::memcpy(to, from, sizeof(std::uint32_t));
       } else {
         std::memcpy(to, from, size);
       }

@@ -10,14 +10,14 @@ namespace ringo::detail {
 
 /// The lock of ringo's own short critical sections. Not for users: it blocks the thread.
 ///
-/// Word: 0 free, 1 held, 2 held and somebody may sleep on it.
-/// lock:   0 -> 1 by compare-exchange; else spin a bounded while; else set 2 and sleep on the word
-///         with a timeout, and try again (then taking it as 2, since others may sleep too).
-/// unlock: if the word is 1, store 0; else exchange to 0 and wake one sleeper.
-/// The load and the store in unlock are not one step: a locker that sets 2 in between is not woken.
-/// Its sleep is therefore bounded (sleep_ns_max); that saves a read-modify-write in each unlock.
-/// The store is unlock's last touch of the lock, so the object that holds it may then be destroyed;
-/// a late wake only passes the kernel an address.
+/// lock:   word 0 -> 1 by compare-exchange; else spin a bounded while; else count as a sleeper, and sleep on the word
+///         with a timeout until it can be taken.
+/// unlock: read the number of sleepers, store 0 in the word, and wake one if there were any.
+/// A locker that begins to sleep between that read and that store is not woken; its sleep is therefore bounded
+/// (sleep_max). That saves a read-modify-write in each unlock; and since the number of sleepers is a word of its own,
+/// unlock does not wait for the lock's compare-exchange to leave the store buffer.
+/// The store is unlock's last touch of the lock, so the object that holds it may then be destroyed; a late wake only
+/// passes the kernel an address.
 ///
 /// It has no owner: a fiber may take it and the context it switched to may release it. The fiber then
 /// calls prepare_handover() first (ThreadSanitizer would else order the next locker behind the
@@ -41,17 +41,15 @@ class RINGO_CAPABILITY("spinlock") spinlock {
   }
 
   void unlock() noexcept RINGO_RELEASE() {
+    // relaxed: a sleeper that is missed wakes by itself
+    const bool wake_due = sleepers_.load(std::memory_order_relaxed) != 0;
 #if RINGO_TSAN
     // An exchange keeps what prepare_handover() released; a store would replace it.
-    if (word_.exchange(0, std::memory_order_release) == 2) wake();  // pairs with lock()
+    word_.exchange(0, std::memory_order_release);  // pairs with lock()
 #else
-    // relaxed: a value of 2 that comes later is covered by the sleeper's timeout
-    if (RINGO_LIKELY(word_.load(std::memory_order_relaxed) == 1)) {
-      word_.store(0, std::memory_order_release);  // pairs with lock()
-    } else {
-      unlock_slow();
-    }
+    word_.store(0, std::memory_order_release);  // pairs with lock()
 #endif
+    if (RINGO_UNLIKELY(wake_due)) wake();
   }
 
   void prepare_handover() noexcept {
@@ -61,10 +59,10 @@ class RINGO_CAPABILITY("spinlock") spinlock {
   }
 
  private:
-  std::atomic<std::uint32_t> word_{0};  // atomic: see above
+  std::atomic<std::uint32_t> word_{0};      // atomic: see above
+  std::atomic<std::uint32_t> sleepers_{0};  // atomic: see above
 
   void lock_slow() noexcept;
-  void unlock_slow() noexcept;
   void wake() noexcept;
 };
 
