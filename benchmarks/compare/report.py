@@ -102,7 +102,8 @@ def print_speed_up(results, missing):
                              for rival in rivals)
             share, verdict = results.verdict(row, workers)
             print(f"{row.name}: speed-up of {workers} workers over one: {each}; "
-                  f"ringo/threads {ratio(share)}, bar ≥ {row.bar.limit}: {verdict or '–'}")
+                  f"ringo/threads {ratio(share)}, bar ≥ {row.bar.limit}: "
+                  f"{verdict or 'cannot be told, other work had the CPUs'}")
 
 
 def print_notes(results, missing):

@@ -69,8 +69,10 @@ class Results:
         return alone / together if alone and together else None
 
     def speed_up_share(self, row, workers):
+        """ringo's speed-up over that of threads; None where threads show that the CPUs were busy
+        with something else, so that it would say nothing."""
         ours, theirs = (self.speed_up(row, workers, rival) for rival in ("ringo", "threads"))
-        return ours / theirs if ours and theirs else None
+        return ours / theirs if ours and theirs and theirs > 0.9 * workers else None
 
     def verdict(self, row, workers):
         """(figure, 'PASS' | 'miss' | None) of the row's bar; None: it cannot be told."""

@@ -24,9 +24,12 @@ class blocking_section {
 /// what fn returns, and exceptions pass through. Inside fn the caller counts as a plain thread: ringo's
 /// operations work, and block the thread; go() uses the inject queue.
 ///
-/// Limit of this version: the worker's turn is not passed on while fn runs, so that with N workers, N
-/// blocked calls hold up every other fiber. What waits in this worker's queue is stolen by the
-/// others meanwhile.
+/// If other fibers are waiting for a worker when fn begins, another thread takes over the right to run them at once;
+/// the fiber then continues where there is a worker for it, so perhaps on another thread, after fn. Costs next to
+/// nothing when nobody waits.
+///
+/// Limit of this version: fibers that become runnable later, while fn is under way, are run by the other
+/// workers only. If every worker is inside such a call, they wait until the first one returns.
 template <typename Fn>
 decltype(auto) blocking(Fn&& fn) {
   const detail::blocking_section section;

@@ -178,7 +178,7 @@ class select_case {
 
  private:
   struct interface {
-    explicit interface(bool is_otherwise) : is_default(is_otherwise) {}
+    explicit interface(bool fallback) : is_default(fallback) {}
     interface(const interface&) = delete;
     interface& operator=(const interface&) = delete;
     virtual ~interface() = default;

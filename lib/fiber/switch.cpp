@@ -113,7 +113,7 @@ RINGO_NO_TSAN void first_arrival(transfer_t transfer) {
   const auto start = static_cast<departure*>(transfer.data)->start;
   complete_switch({transfer.fctx, transfer.data}, {});
   start();
-  RINGO_VERIFY(!"a context ended without switching away");
+  invariant_broken("a context never ends without switching away", __FILE__, __LINE__);
 }
 
 }  // namespace

@@ -99,9 +99,18 @@ void panic_nil_function() { panic("go of nil func value"); }
 
 std::uint64_t take_id_block() noexcept { return next_block.fetch_add(1); }
 
-blocking_section::blocking_section() noexcept : worker_(current_worker()) { set_current_worker(nullptr); }
+blocking_section::blocking_section() noexcept : worker_(current_worker()) {
+  if (worker_ == nullptr) return;
+  static_cast<worker*>(worker_)->prepare_to_block();
+  set_current_worker(nullptr);
+}
 
-blocking_section::~blocking_section() { set_current_worker(static_cast<worker*>(worker_)); }
+blocking_section::~blocking_section() {
+  if (worker_ == nullptr) return;
+  auto* w = static_cast<worker*>(worker_);
+  set_current_worker(w);
+  if (w->lost_token()) w->yield();  // goes on where there is a token
+}
 
 std::size_t parked_count() noexcept {
   std::size_t count = 0;

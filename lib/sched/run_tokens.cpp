@@ -9,6 +9,7 @@ namespace ringo::detail {
 void scheduler::give_token(worker* to) noexcept {
   to->has_token = true;
   gate_.rest_ends();  // counted by the giver, so that nobody takes the moment in between for a deadlock
+  if (surplus_ > 0) to->call(worker::token_asked);  // it may have been asked while it had none
   to->source().wake();
 }
 
@@ -35,13 +36,19 @@ void scheduler::hand_over(worker& from, worker& home, fiber* f) noexcept {
 
 fiber* scheduler::take_handed_or_give_token(worker& w) noexcept {
   spin_guard guard(token_lock_);
-  if (w.handed != nullptr) {
+  if (w.handed != nullptr && w.has_token) {
     fiber* f = w.handed;
     w.handed = nullptr;
     return f;
   }
-  if (!w.has_token) return nullptr;
-  w.has_token = false;
+  if (w.has_token) {
+    w.has_token = false;
+    give_token_to_some_spare();
+  }
+  return nullptr;
+}
+
+void scheduler::give_token_to_some_spare() {
   const std::uint32_t before = worker_count();
   worker* heir = spare_or_new();
   if (heir->index() == before) {  // a new thread is awake from its start
@@ -50,16 +57,29 @@ fiber* scheduler::take_handed_or_give_token(worker& w) noexcept {
   } else {
     give_token(heir);
   }
-  return nullptr;
 }
 
-bool scheduler::give_up_token(worker& w) noexcept {
+void scheduler::pass_token_on(worker& w) {
   spin_guard guard(token_lock_);
-  if (surplus_ == 0 || !w.has_token) return false;
+  if (!w.has_token || stopping_.load()) return;
+  w.has_token = false;
+  w.call(worker::token_lost);
+  give_token_to_some_spare();
+}
+
+bool scheduler::becomes_spare(worker& w, bool is_pinned) noexcept {
+  spin_guard guard(token_lock_);
+  if (w.has_token) return true;
+  // A pinned worker's thread is not for others.
+  if (!is_pinned) spares_.push_back(&w);
+  return false;
+}
+
+void scheduler::give_up_token(worker& w) noexcept {
+  spin_guard guard(token_lock_);
+  if (surplus_ == 0 || !w.has_token || w.handed != nullptr) return;
   --surplus_;
   w.has_token = false;
-  spares_.push_back(&w);
-  return true;
 }
 
 bool scheduler::rest_begins(worker& w) noexcept {
@@ -94,16 +114,7 @@ std::uint32_t scheduler::set_tokens(int wanted) {
   std::uint32_t missing = now - old;
   const std::uint32_t kept = std::min(missing, surplus_);
   surplus_ -= kept;
-  for (missing -= kept; missing > 0; --missing) {
-    const std::uint32_t before = worker_count();
-    worker* w = spare_or_new();
-    if (w->index() == before) {
-      w->has_token = true;
-      start_thread(w);
-    } else {
-      give_token(w);
-    }
-  }
+  for (missing -= kept; missing > 0; --missing) give_token_to_some_spare();
   return old;
 }
 

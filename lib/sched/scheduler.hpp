@@ -22,7 +22,8 @@
 /// want of work. A worker without one rests: it is in `spares_`, unless a fiber is pinned to its thread. What
 /// moves between threads is always the token, never a queue, a heap or an engine. A fiber that is pinned
 /// to thread A and was dequeued by worker B is handed over: A gets the fiber and B's token, B becomes a
-/// spare. When the fiber parks, A passes the token to a spare. `has_token` and `handed` are guarded by
+/// spare. When the fiber parks, A passes the token to a spare. A fiber in blocking() gives the token away at once if
+/// others wait; afterwards its worker becomes a spare, and the fiber goes on elsewhere. `has_token` and `handed` are guarded by
 /// `token_lock_`, so that giving and resting cannot miss each other.
 ///
 /// The end of a run:
@@ -94,7 +95,12 @@ class scheduler {
   // Run tokens; see above.
   void hand_over(worker& from, worker& home, fiber* f) noexcept;
   fiber* take_handed_or_give_token(worker& w) noexcept;
-  bool give_up_token(worker& w) noexcept;
+  /// If there are more tokens than there should be.
+  void give_up_token(worker& w) noexcept;
+  /// The worker's fiber is about to block the thread while others wait: another worker gets the token.
+  void pass_token_on(worker& w);
+  /// The worker has no token any more, and is free for others. True: it has one after all.
+  bool becomes_spare(worker& w, bool is_pinned) noexcept;
   /// True: do not sleep, there is a token or the run is over.
   bool rest_begins(worker& w) noexcept;
   bool rest_ends(worker& w) noexcept;
@@ -134,7 +140,8 @@ class scheduler {
   void start_thread(worker* w) RINGO_REQUIRES(token_lock_);
   worker* spare_or_new() RINGO_REQUIRES(token_lock_);
   void give_token(worker* to) noexcept RINGO_REQUIRES(token_lock_);
-  void wait_for_workers() noexcept;
+  void give_token_to_some_spare() RINGO_REQUIRES(token_lock_);
+  void wait_for_workers() noexcept RINGO_NO_THREAD_SAFETY;  // nobody starts threads any more
   std::size_t drop_queued() noexcept;
   std::size_t reclaim_leftovers() noexcept;
   bool pending_timers() const noexcept;

@@ -122,8 +122,7 @@ bool worker::end_fiber(fiber* self) noexcept {
   }
   if (next == nullptr) current_.set(nullptr);
   switch_to(next != nullptr ? begin(next) : loop_, away);
-  RINGO_VERIFY(!"a finished fiber was resumed");
-  return false;
+  invariant_broken("a finished fiber is never resumed", __FILE__, __LINE__);
 }
 
 void worker::start_fiber() noexcept {

@@ -54,6 +54,10 @@ class worker {
   void push_back(fiber* f) noexcept;
   fiber* take_block() { return blocks_.take(); }
   std::uint64_t next_fiber_id() noexcept;
+  /// The running fiber is about to block the thread. False: it may, nobody waits.
+  bool others_wait() const noexcept;
+  void prepare_to_block();
+  bool lost_token() const noexcept { return (attention_.load() & token_lost) != 0; }
   void count_spawn() noexcept { spawned_.set(spawned_.get() + 1); }
   void pin(fiber* f) noexcept;
   void unpin() noexcept;
@@ -68,7 +72,8 @@ class worker {
     stop = 1,        ///< the run is over: leave
     pinned = 2,      ///< a fiber has this thread for itself
     token_asked = 4,  ///< there are fewer run tokens than before: perhaps give up yours
-    forked = 8        ///< this is the child of a fork: the other threads do not exist
+    token_lost = 8,  ///< the run token went elsewhere while a fiber blocked this thread
+    forked = 16      ///< this is the child of a fork: the other threads do not exist
   };
   void call(attention bits) noexcept {
     attention_.fetch_or(bits);

@@ -92,30 +92,26 @@ fiber* worker::find_work() noexcept {
 
 /// What others asked of this worker. May return a fiber to run.
 fiber* worker::attend(bool& over) noexcept {
-  const std::uint32_t asked = attention_.load();
-  if (RINGO_LIKELY(asked == 0)) return nullptr;
-  if ((asked & forked) != 0) refuse_after_fork();
-  if ((asked & stop) != 0) {
-    over = true;
-    return nullptr;
-  }
-  if ((asked & token_asked) != 0) {
-    attention_.fetch_and(~static_cast<std::uint32_t>(token_asked));
-    if (owner_.give_up_token(*this)) rest();
-  }
-  if ((asked & pinned) != 0) {
-    // The thread is its pinned fiber's alone: either that runs now, or the token goes to another thread.
-    drain();
-    for (;;) {
+  for (;;) {
+    const std::uint32_t asked = attention_.load();
+    if (RINGO_LIKELY(asked == 0)) return nullptr;
+    const bool is_pinned = (asked & pinned) != 0;
+    if ((asked & forked) != 0) refuse_after_fork();
+    if ((asked & stop) != 0) {
+      over = true;
+      return nullptr;
+    }
+    if ((asked & (token_lost | token_asked)) != 0) {
+      attention_.fetch_and(~static_cast<std::uint32_t>(token_lost | token_asked));
+      owner_.give_up_token(*this);
+      if (!owner_.becomes_spare(*this, is_pinned)) rest();
+    } else if (is_pinned) {
+      // The thread is its pinned fiber's alone: either that runs now, or the token goes to another thread.
+      drain();
       if (fiber* f = owner_.take_handed_or_give_token(*this)) return f;
       rest();
-      if ((attention_.load() & stop) != 0) {
-        over = true;
-        return nullptr;
-      }
     }
   }
-  return nullptr;
 }
 
 fiber* worker::poll() noexcept {
@@ -227,10 +223,22 @@ void worker::watch() noexcept {
 
 /// Everything queued here goes to where others find it.
 void worker::drain() noexcept {
-  fiber* f = take_local();
+  fiber* f = picked_.get();
+  picked_.set(nullptr);
+  if (f == nullptr) f = take_local();
   if (f == nullptr) return;
   for (; f != nullptr; f = take_local()) owner_.injected().push(f);
   if (owner_.gate().wake_needed()) owner_.wake_one();
+}
+
+bool worker::others_wait() const noexcept {
+  return !next_.empty() || !queue_.empty() || !owner_.injected().empty();
+}
+
+void worker::prepare_to_block() {
+  if (!others_wait()) return;
+  drain();
+  owner_.pass_token_on(*this);
 }
 
 /// Without a run token: sleeps until one comes, and still serves its own timers and completions.

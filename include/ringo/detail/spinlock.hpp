@@ -62,7 +62,7 @@ class RINGO_CAPABILITY("spinlock") spinlock {
   std::atomic<std::uint32_t> word_{0};      // atomic: see above
   std::atomic<std::uint32_t> sleepers_{0};  // atomic: see above
 
-  void lock_slow() noexcept;
+  void lock_slow() noexcept RINGO_NO_THREAD_SAFETY;
   void wake() noexcept;
 };
 
