@@ -101,9 +101,11 @@ def print_speed_up(results, missing):
             each = ", ".join(f"{RIVALS[rival]} {results.speed_up(row.name, workers, rival):.3f}"
                              for rival in rivals)
             share, verdict = results.verdict(row, workers)
+            if verdict is None and {"ringo", "threads"} <= set(rivals):
+                verdict = "cannot be told, other work had the CPUs"
             print(f"{row.name}: speed-up of {workers} workers over one: {each}; "
                   f"ringo/threads {ratio(share)}, bar ≥ {row.bar.limit}: "
-                  f"{verdict or 'cannot be told, other work had the CPUs'}")
+                  f"{verdict or '–'}")
 
 
 def print_notes(results, missing):

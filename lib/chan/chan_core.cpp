@@ -1,6 +1,7 @@
 #include <ringo/detail/chan_core.hpp>
 
 #include <algorithm>
+#include <array>
 #include <new>
 
 #include <ringo/error.hpp>
@@ -141,27 +142,30 @@ chan_status chan_core::try_recv(void* slot) {
 }
 
 void chan_core::close() {
-  waiter* woken = nullptr;
-  waiter** last = &woken;
   lock_.lock();
   const bool was_closed = closed_.load(std::memory_order_relaxed);  // relaxed: under the lock
-  if (!was_closed) {
-    closed_.store(true, std::memory_order_release);  // pairs with recv_would_block()
-    for (auto [queue, count] : {std::pair{&receivers_, &receivers_waiting_}, std::pair{&senders_, &senders_waiting_}}) {
-      while (waiter* w = next_waiter(*queue, *count)) {
-        w->ok = false;
-        *last = w;
-        w->next = nullptr;
-        last = &w->next;
-      }
-    }
-  }
+  closed_.store(true, std::memory_order_release);  // pairs with recv_would_block()
   lock_.unlock();
   if (was_closed) panic("close of closed channel");
-  while (woken != nullptr) {
-    waiter* w = woken;
-    woken = w->next;
-    ready(w->who);  // its frame may be gone now
+  // Nobody queues any more. In batches: the lock is not held for long, and each waiter, which may have been cold for
+  // hours, is fetched from memory once.
+  for (;;) {
+    std::array<fiber*, ready_batch> woken;
+    std::size_t count = 0;
+    lock_.lock();
+    for (auto [queue, waiting] :
+         {std::pair{&receivers_, &receivers_waiting_}, std::pair{&senders_, &senders_waiting_}}) {
+      while (count < woken.size()) {
+        waiter* w = next_waiter(*queue, *waiting);
+        if (w == nullptr) break;
+        w->ok = false;
+        __builtin_prefetch(w->who);
+        woken[count++] = w->who;
+      }
+    }
+    lock_.unlock();
+    ready_all(woken.data(), count);
+    if (count < woken.size()) return;
   }
 }
 

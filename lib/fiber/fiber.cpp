@@ -50,7 +50,7 @@ fiber_registry& fiber_registry::instance() noexcept {
 
 void fiber_registry::grow() {
   constexpr std::size_t bytes = chunk_blocks * sizeof(fiber);
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   sanitizer_register_slab(memory, bytes);
   auto* blocks = static_cast<fiber*>(memory);

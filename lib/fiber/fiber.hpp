@@ -55,6 +55,9 @@ struct park_kind {
   /// Takes the fiber out of what it waits for, at the end of a run. False: a waker was faster and will
   /// make it ready.
   bool (*claim)(void* subject) noexcept;
+  /// The fiber was woken, but the run ended before it could go on: gives back what the waker handed to it. Null:
+  /// nothing was.
+  void (*dropped)(void* subject) noexcept = nullptr;
 };
 
 struct alignas(cache_line) fiber {
@@ -65,7 +68,7 @@ struct alignas(cache_line) fiber {
   std::uint8_t stack_size_log2 = 0;        // set by the spawner, immutable while it lives
   bool is_thread = false;                  // stands for a plain thread; set once
   std::atomic<std::uint16_t> pins{0};      // relaxed: its own; depth of thread_pin
-  std::atomic<const park_kind*> kind{nullptr};  // written by the fiber; read by holders and dumps
+  std::atomic<const park_kind*> kind{nullptr};  // set from park to resumption; read by holders and dumps
   std::atomic<void*> subject{nullptr};          // as kind
   std::atomic<std::byte*> stack_base{nullptr};  // as `at`; null: not started
   std::atomic<worker*> pinned_to{nullptr};      // written by the fiber itself, read by dispatchers

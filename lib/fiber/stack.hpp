@@ -28,6 +28,7 @@ inline constexpr std::size_t guard_size = 4 * page_size;
 inline constexpr std::size_t stack_size_min = 32 * 1024;
 inline constexpr std::size_t stack_size_max = std::size_t{1} << 30;
 inline constexpr std::size_t stack_size_default = 256 * 1024;
+inline constexpr std::size_t stack_batch_max = 32;  // stacks that are mapped or moved at a time
 
 /// A stack's lowest address and size. A plain value; `base == nullptr` means none.
 struct stack {
@@ -57,7 +58,7 @@ class stack_pool {
   /// The pool for stacks of `size` (a rounded one). Pools are never destroyed.
   static stack_pool& of(std::size_t size) noexcept;
 
-  /// Takes up to `wanted` stacks into `out`; returns how many. 0: the kernel refuses to map more.
+  /// Takes up to `wanted` (at most stack_batch_max) stacks into `out`; returns how many. 0: the kernel refuses to map more.
   std::size_t take(stack* out, std::size_t wanted) noexcept;
   void give_back(const stack* stacks, std::size_t count) noexcept;
 
@@ -102,7 +103,7 @@ class stack_cache {
   void set_size(std::size_t size) noexcept { size_ = size; }
 
  private:
-  static constexpr std::size_t capacity = 64;
+  static constexpr std::size_t capacity = 2 * stack_batch_max;
   // relaxed: one worker's thread; atomic only because its fibers are threads to ThreadSanitizer
   std::atomic<std::size_t> count_{0};
   std::array<std::atomic<std::byte*>, capacity> slots_{};

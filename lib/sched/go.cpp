@@ -124,7 +124,7 @@ const char* wait_reason_of(std::uint64_t id) noexcept {
   const char* reason = nullptr;
   fiber_registry::instance().for_each([&](const fiber& f) {
     if (f.is_thread || f.current_state() != fiber_state::parked || f.id.load() != id) return;
-    reason = f.kind.load()->reason;
+    if (const park_kind* kind = f.kind.load()) reason = kind->reason;
   });
   return reason;
 }

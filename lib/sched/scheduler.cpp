@@ -112,6 +112,11 @@ void scheduler::inject(fiber* f) noexcept {
   if (gate_.wake_needed()) wake_one();
 }
 
+void scheduler::inject_all(fiber** fibers, std::uint32_t count) noexcept {
+  injected_.push_all(fibers, count);
+  if (gate_.wake_needed()) wake_one();
+}
+
 void scheduler::wake_one() noexcept {
   waking_.fetch_add(1);
   if (worker* chosen = gate_.wake_one()) chosen->source().wake();

@@ -69,6 +69,7 @@ class scheduler {
 
   /// Queues a fiber from any thread.
   void inject(fiber* f) noexcept;
+  void inject_all(fiber** fibers, std::uint32_t count) noexcept;
   void wake_one() noexcept;
 
   std::uint32_t tokens() const noexcept { return tokens_.load(std::memory_order_relaxed); }  // relaxed: hint

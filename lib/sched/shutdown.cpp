@@ -26,6 +26,10 @@ void name_abandoned(const worker& w) noexcept {
 }
 
 void discard(fiber& f) noexcept {
+  const park_kind* kind = f.kind.exchange(nullptr);
+  if (kind != nullptr && kind->dropped != nullptr && f.current_state() == fiber_state::runnable) {
+    kind->dropped(f.subject.load());
+  }
   // Neither the body nor what lives on the stack is destroyed: Go's rule, and an ASan build keeps the
   // stack, so that what it points to is not a leak.
   release_locals_memory(f);

@@ -155,4 +155,23 @@ void ready(fiber* f) noexcept {
   }
 }
 
+void ready_all(fiber** fibers, std::size_t count) noexcept {
+  std::array<fiber*, ready_batch> queued;
+  std::uint32_t waiting = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    fiber* f = fibers[i];
+    if (!f->wake()) continue;
+    if (f->is_thread) {
+      unpark_thread(f);
+      continue;
+    }
+    if (waiting == queued.size()) {
+      scheduler::instance().inject_all(queued.data(), waiting);
+      waiting = 0;
+    }
+    queued[waiting++] = f;
+  }
+  if (waiting != 0) scheduler::instance().inject_all(queued.data(), waiting);
+}
+
 }  // namespace ringo::detail

@@ -29,6 +29,12 @@ constexpr std::uint32_t spin_us_min = 2;
 constexpr std::uint32_t injected_batch = 64;
 constexpr std::size_t trim_batch = 16;
 
+/// The lines that a switch and the returns behind it will read.
+void prefetch_stack(const fiber& f) noexcept {
+  const auto* saved = static_cast<const std::byte*>(f.at.resume_at);
+  for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(saved + line * cache_line);
+}
+
 }  // namespace
 
 void worker::run() noexcept {
@@ -130,7 +136,12 @@ fiber* worker::take_injected() noexcept {
   std::array<fiber*, injected_batch> batch;
   const std::uint32_t count = queue.take(batch.data(), std::min(share, injected_batch));
   if (count == 0) return nullptr;
-  for (std::uint32_t i = 1; i < count; ++i) push_back(batch[i]);
+  // They may have been parked for long: their stacks are fetched all at once instead of one by one.
+  for (std::uint32_t i = 0; i < count; ++i) prefetch_stack(*batch[i]);
+  for (std::uint32_t i = 1; i < count; ++i) {
+    if (!queue_.push(batch[i])) push_back(batch[i]);
+  }
+  if (count > 1 && owner_.gate().wake_needed()) owner_.wake_one();
   return batch[0];
 }
 

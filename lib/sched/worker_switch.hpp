@@ -62,6 +62,7 @@ inline void worker::park(const park_kind& kind, void* subject) noexcept {
   sanitizer_release(&self->state);                          // hold() takes it over
   leave(self, &worker::after_park, &kind, subject, false);
   self->resumed();
+  self->kind.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
 }
 
 inline void worker::push_ready(fiber* f) noexcept {

@@ -46,7 +46,7 @@ bool sync_queue<Word>::claim(void* waiter) noexcept {
 }
 
 template <typename Word>
-void sync_queue<Word>::wait(Word word, place where, const park_kind& kind) {
+bool sync_queue<Word>::wait(Word word, place where, const park_kind& kind) {
   sync_waiter<Word> self;
   self.who = current_fiber();
   self.publish = word | waiting;
@@ -60,6 +60,7 @@ void sync_queue<Word>::wait(Word word, place where, const park_kind& kind) {
   word_.fetch_or(0, std::memory_order_release);  // pairs with load(): see publish()
 #endif
   park(kind, &self);
+  return self.granted;
 }
 
 template <typename Word>

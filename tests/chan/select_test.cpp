@@ -90,7 +90,7 @@ TEST_CASE("SE-4: select parks until the first case can proceed") {
   run_on_each([] {
     auto a = make_chan<int>();
     auto b = make_chan<int>();
-    for (const std::size_t which : {0, 1, 2}) {
+    for (const std::size_t which : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
       std::size_t chosen = 99;
       std::optional<int> from_a = 100;
       std::optional<int> from_b = 100;

@@ -11,7 +11,7 @@
 namespace ringo::test::sizes {
 
 template <class T>
-constexpr T pick(T plain, [[maybe_unused]] T asan, [[maybe_unused]] T tsan) {
+constexpr T pick([[maybe_unused]] T plain, [[maybe_unused]] T asan, [[maybe_unused]] T tsan) {
 #if RINGO_TSAN
   return tsan;
 #elif RINGO_ASAN
@@ -44,8 +44,7 @@ inline constexpr count race_rounds            = pick<count>(5'000,     1'000,   
 inline constexpr count closed_receives        = pick<count>(1'000,     1'000,     200);
 inline constexpr count handover_rounds        = pick<count>(500,       200,       100);
 inline constexpr count lock_rounds            = pick<count>(5'000,     2'000,     500);
-inline constexpr count linear_waiters         = pick<count>(500,       200,       100);
-inline constexpr count linear_waiters_max     = pick<count>(4'000,     1'600,     800);
+inline constexpr count linear_waiters         = pick<count>(250,       100,       50);
 inline constexpr count chain_fibers           = pick<count>(10'000,    2'000,     500);
 inline constexpr count long_chain_fibers      = pick<count>(100'000,   5'000,     1'000);
 inline constexpr count deep_stack_rounds      = pick<count>(50,        20,        10);

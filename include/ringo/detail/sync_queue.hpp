@@ -32,6 +32,7 @@ struct sync_waiter {
   sync_waiter* next = nullptr;  // links: guarded by the queue lock
   sync_waiter* prev = nullptr;
   bool linked = false;
+  bool granted = false;  // set by the waker: it has handed over what was waited for
   fiber* who = nullptr;
   Word publish = 0;  // the word once this waiter is at rest; its own, and its departure's
   std::atomic<sync_queue<Word>*> owner{nullptr};  // null once the primitive is gone
@@ -86,13 +87,11 @@ class sync_queue {
 
   // With the queue locked:
   bool empty() const noexcept { return list_.empty(); }
-  fiber* pop() noexcept {
-    auto* w = list_.pop_front();
-    return w != nullptr ? w->who : nullptr;
-  }
-  /// Queues the caller (first, if it has waited before), parks it, and publishes `word` once it is at rest.
+  sync_waiter<Word>* pop() noexcept { return list_.pop_front(); }
+  /// Queues the caller (first, if it has waited before), parks it, and publishes `word` once it is at rest. True: it
+  /// was granted what it waited for.
   enum class place : std::uint8_t { back, front };
-  void wait(Word word, place where, const park_kind& kind);
+  bool wait(Word word, place where, const park_kind& kind);
   /// Publishes `word`, then readies everybody who was in the queue.
   void release_all(Word word) noexcept;
 

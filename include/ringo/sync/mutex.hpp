@@ -11,7 +11,8 @@ namespace ringo {
 /// thread may unlock it. Not recursive: locking it again parks for ever.
 ///
 /// Those who wait are woken in order, but a woken one competes with newcomers; if it loses, it waits at the
-/// front. What was done before the n-th unlock() is visible after each later lock().
+/// front, and once it has waited for over 1 ms, the lock is handed to those who wait, in order, until one of them
+/// has waited for less (Go's starvation mode). What was done before the n-th unlock() is visible after each later lock().
 /// May be destroyed as soon as lock() has returned in the last user and it has unlocked, even while the
 /// unlock() that let it in is still returning elsewhere. May be made and used before and after run().
 class mutex {
@@ -19,7 +20,9 @@ class mutex {
   constexpr mutex() noexcept = default;
   mutex(const mutex&) = delete;
   mutex& operator=(const mutex&) = delete;
-  ~mutex() = default;
+  ~mutex() {
+    if (RINGO_UNLIKELY(queue_.load() != 0)) forget_woken();
+  }
 
   /// Blocks until the lock is free, then takes it. O(1), allocates nothing.
   void lock() {
@@ -44,11 +47,17 @@ class mutex {
   static constexpr std::uint32_t locked = 1U << queue::payload_shift;
   // Somebody was woken and has not run yet: unlock() need not wake another one.
   static constexpr std::uint32_t woken = 2U << queue::payload_shift;
+  // The lock goes from hand to hand; newcomers queue behind.
+  static constexpr std::uint32_t starving = 4U << queue::payload_shift;
 
   queue queue_;
+  detail::sync_waiter<std::uint32_t>* woken_ = nullptr;  // who; guarded by `woken`: its setter, then the woken one
 
+  void forget_woken() noexcept;
   void lock_slow();
   void unlock_slow() noexcept;
+
+  friend struct mutex_waits;
 };
 
 }  // namespace ringo

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -37,13 +38,16 @@ class wait_group {
   void go(Fn&& fn) {
     add(1);
     try {
-      ringo::go([this, fn = std::decay_t<Fn>(std::forward<Fn>(fn))]() mutable {
+      ringo::go([this, fn = std::optional<std::decay_t<Fn>>(std::forward<Fn>(fn))]() mutable {
         try {
-          fn();
+          (*fn)();
         } catch (...) {
-          if (detail::fiber_is_exiting()) done();
+          if (!detail::fiber_is_exiting()) throw;
+          fn.reset();
+          done();
           throw;
         }
+        fn.reset();  // what it owns is gone when wait() returns
         done();
       });
     } catch (...) {
