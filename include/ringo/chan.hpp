@@ -225,7 +225,7 @@ class recv_chan : public detail::chan_handle, public detail::recv_operations<T, 
 /// Panics "makechan: size out of range" when it is negative or does not fit into memory. One allocation.
 template <typename T>
 chan<T> make_chan(std::ptrdiff_t capacity = 0) {
-  return chan<T>(detail::chan_core::make(detail::element_type::of<T>, capacity));
+  return chan<T>(detail::chan_core::make(detail::element_type_of<T>, capacity));
 }
 
 }  // namespace ringo

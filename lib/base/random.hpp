@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace ringo::detail {
@@ -11,10 +12,12 @@ class random_source {
   explicit random_source(std::uint64_t seed) noexcept : state_(seed | 1) {}
 
   std::uint64_t next() noexcept {
-    state_ ^= state_ >> 12;
-    state_ ^= state_ << 25;
-    state_ ^= state_ >> 27;
-    return state_ * 0x2545F4914F6CDD1DULL;
+    std::uint64_t state = state_.load(std::memory_order_relaxed);  // relaxed: one owner
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    state_.store(state, std::memory_order_relaxed);  // relaxed: one owner
+    return state * 0x2545F4914F6CDD1DULL;
   }
 
   /// Uniform in [0, bound), bound > 0 (Lemire's multiply-shift; its bias is below 2^-32 * bound).
@@ -23,7 +26,8 @@ class random_source {
   }
 
  private:
-  std::uint64_t state_;
+  // Atomic only because the fibers of one worker, its owner, are threads to ThreadSanitizer.
+  std::atomic<std::uint64_t> state_;
 };
 
 }  // namespace ringo::detail

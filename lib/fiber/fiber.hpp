@@ -10,6 +10,7 @@
 #include <ringo/detail/config.hpp>
 #include <ringo/detail/spinlock.hpp>
 
+#include "fiber/sanitizer.hpp"
 #include "fiber/stack.hpp"
 #include "fiber/switch.hpp"
 
@@ -65,8 +66,8 @@ struct alignas(cache_line) fiber {
   context at;                              // owner of the stack, by state
   fiber* next = nullptr;                   // link of the queue that the fiber is in; that queue's rules
   std::atomic<std::uint32_t> state{0};     // atomic: see above
-  std::uint8_t stack_size_log2 = 0;        // set by the spawner, immutable while it lives
-  bool is_thread = false;                  // stands for a plain thread; set once
+  std::atomic<std::uint8_t> stack_size_log2{0};  // set by the spawner; looked at by inspectors any time
+  std::atomic<bool> is_thread{false};            // stands for a plain thread; as above
   std::atomic<std::uint16_t> pins{0};      // relaxed: its own; depth of thread_pin
   std::atomic<const park_kind*> kind{nullptr};  // set from park to resumption; read by holders and dumps
   std::atomic<void*> subject{nullptr};          // as kind
@@ -90,8 +91,8 @@ struct alignas(cache_line) fiber {
   }
 
   stack memory() const noexcept {
-    // relaxed: as `at`
-    return {stack_base.load(std::memory_order_relaxed), std::size_t{1} << stack_size_log2};
+    constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: as `at`
+    return {stack_base.load(relaxed), std::size_t{1} << stack_size_log2.load(relaxed)};
   }
 
   /// The waker's step. True: the caller queues the fiber. False: an inspector will.
@@ -113,6 +114,7 @@ struct alignas(cache_line) fiber {
 
   /// First thing on the fiber's own stack after a switch to it.
   void resumed() noexcept {
+    sanitizer_acquire(sanitizer_world());
     // Takes over what the waker did before wake(), or the spawner before the spawn.
     state.load(std::memory_order_acquire);  // pairs with wake() and the spawner's store
     // relaxed: only says that the stack is in use, which nobody acts upon

@@ -35,6 +35,12 @@ inline void sanitizer_acquire([[maybe_unused]] void* memory) noexcept {
 #endif
 }
 
+/// Workers are made before any fiber runs on them; a fiber takes that over each time it arrives on one.
+inline void* sanitizer_world() noexcept {
+  static char world = 0;
+  return &world;
+}
+
 /// Fibers' stacks hold pointers: LeakSanitizer must look there, also for fibers that were left over.
 inline void sanitizer_register_slab([[maybe_unused]] void* begin, [[maybe_unused]] std::size_t size) noexcept {
 #if RINGO_ASAN

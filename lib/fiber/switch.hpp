@@ -65,13 +65,31 @@ struct transfer {
 };
 extern "C" transfer ringo_jump(void* to, void* data);
 
+#if RINGO_TSAN
+extern "C" {
+void AnnotateIgnoreReadsBegin(const char* file, int line);
+void AnnotateIgnoreReadsEnd(const char* file, int line);
+void AnnotateIgnoreWritesBegin(const char* file, int line);
+void AnnotateIgnoreWritesEnd(const char* file, int line);
+}
+#endif
+
 /// Steps 2 and 3, on the stack that was switched to; `mine` is its exception state. Not instrumented: the
-/// other side wrote the departure on this thread, a moment ago.
+/// other side wrote the departure on this thread, a moment ago. For the same reason ThreadSanitizer ignores what
+/// `after` accesses (atomics too, which an attribute cannot do), but not what it synchronizes.
 RINGO_NO_TSAN inline void complete_switch(const transfer& arrived, const exception_state& mine) noexcept {
   const departure& other = *static_cast<departure*>(arrived.data);
   other.from->resume_at = arrived.stopped_at;
   *other.globals = mine;
+#if RINGO_TSAN
+  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+  AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+#endif
   other.after(other.first, other.second, other.third);
+#if RINGO_TSAN
+  AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+#endif
 }
 
 /// Leaves the running stack for `to`. Returns when somebody switches back, perhaps on another thread. Inline: every

@@ -1,6 +1,7 @@
 #include "sched/current.hpp"
 
 #include "fiber/fiber.hpp"
+#include "fiber/sanitizer.hpp"
 #include "sched/locals.hpp"
 #include "sched/worker.hpp"
 
@@ -17,6 +18,7 @@ struct thread_identity {
   ~thread_identity() {
     if (block == nullptr) return;
     destroy_locals(*block);
+    sanitizer_release(block);
     block->is_thread = false;
     block->set(fiber_state::unused);
     fiber_registry::instance().give_back(&block, 1);
@@ -26,6 +28,7 @@ struct thread_identity {
   fiber* get() {
     if (block == nullptr) {
       fiber_registry::instance().take(&block, 1);
+      sanitizer_acquire(block);
       block->is_thread = true;
       block->set(fiber_state::running);
     }
@@ -37,18 +40,27 @@ struct thread_identity {
 #define RINGO_TLS __attribute__((tls_model("initial-exec"))) thread_local
 
 RINGO_TLS worker* tls_worker = nullptr;
+RINGO_TLS worker* tls_thread = nullptr;
 RINGO_TLS thread_identity tls_identity;
 
 }  // namespace
 
-RINGO_NOINLINE worker* current_worker() noexcept {
+// Not instrumented: to ThreadSanitizer the fibers of one thread are threads that share these.
+RINGO_NO_TSAN RINGO_NOINLINE worker* current_worker() noexcept {
   asm volatile("" ::: "memory");  // keeps the compiler from calling this function pure
   return tls_worker;
 }
 
-RINGO_NOINLINE void set_current_worker(worker* w) noexcept { tls_worker = w; }
+RINGO_NO_TSAN RINGO_NOINLINE void set_current_worker(worker* w) noexcept { tls_worker = w; }
 
-RINGO_NOINLINE fiber* current_fiber() {
+RINGO_NO_TSAN RINGO_NOINLINE worker* worker_of_thread() noexcept {
+  asm volatile("" ::: "memory");  // as above
+  return tls_thread;
+}
+
+RINGO_NO_TSAN RINGO_NOINLINE void set_worker_of_thread(worker* w) noexcept { tls_thread = w; }
+
+RINGO_NO_TSAN RINGO_NOINLINE fiber* current_fiber() {
   asm volatile("" ::: "memory");  // as above
   worker* w = tls_worker;
   return w != nullptr ? w->current() : tls_identity.get();

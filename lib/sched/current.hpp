@@ -15,6 +15,10 @@ class worker;
 worker* current_worker() noexcept;
 void set_current_worker(worker* w) noexcept;
 
+/// The worker whose thread this is, inside blocking() too. For signal handlers.
+worker* worker_of_thread() noexcept;
+void set_worker_of_thread(worker* w) noexcept;
+
 /// The running fiber, or the one that stands for this plain thread (made at first use, recycled when the
 /// thread ends).
 fiber* current_fiber();

@@ -11,6 +11,7 @@
 #include <ringo/thread_pin.hpp>
 
 #include "fiber/fiber.hpp"
+#include "fiber/sanitizer.hpp"
 #include "sched/current.hpp"
 #include "sched/fork_guard.hpp"
 #include "sched/park.hpp"
@@ -50,6 +51,7 @@ fiber* block_for_outsider(scheduler& s) {
   if (!s.running()) panic("go: no runtime is running");
   fiber* f = nullptr;
   fiber_registry::instance().take(&f, 1);
+  sanitizer_acquire(f);
   return f;
 }
 
@@ -73,6 +75,9 @@ prepared_fiber::prepared_fiber(const go_options& wanted, const void* site) {
   fiber_->name.store(name, relaxed);
   fiber_->spawn_site.store(site, relaxed);
   fiber_->exiting.store(false, relaxed);
+  fiber_->kind.store(nullptr, relaxed);
+  fiber_->pins.store(0, relaxed);
+  fiber_->pinned_to.store(nullptr, relaxed);
   body_ = &fiber_->body;
 }
 

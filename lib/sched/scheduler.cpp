@@ -14,6 +14,7 @@
 
 #include "base/fence.hpp"
 #include "base/print.hpp"
+#include "fiber/sanitizer.hpp"
 #include "sched/current.hpp"
 #include "sched/deadlock.hpp"
 
@@ -70,6 +71,7 @@ worker* scheduler::add_worker(std::unique_ptr<engine> source) {
   if (heaps_.size() <= index) heaps_.push_back(std::make_unique<timer_heap>());
   auto* w = new worker(*this, index, *heaps_[index], std::move(source));
   w->stacks_.set_size(settings_.stack_size);
+  sanitizer_release(sanitizer_world());
   workers_[index].store(w, std::memory_order_release);  // pairs with worker_at()
   count_.store(index + 1, std::memory_order_release);   // pairs with worker_count()
   gate_.thread_starts();

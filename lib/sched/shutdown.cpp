@@ -5,6 +5,7 @@
 
 #include "base/futex.hpp"
 #include "base/print.hpp"
+#include "fiber/sanitizer.hpp"
 #include "fiber/switch.hpp"
 #include "sched/locals.hpp"
 #include "sched/scheduler.hpp"
@@ -32,12 +33,15 @@ void discard(fiber& f) noexcept {
   }
   // Neither the body nor what lives on the stack is destroyed: Go's rule, and an ASan build keeps the
   // stack, so that what it points to is not a leak.
+  sanitizer_acquire(&f);
+  delete[] f.name.exchange(nullptr);
   release_locals_memory(f);
   release_context(f.at);
   const stack memory = f.memory();
   if (memory.base != nullptr && !RINGO_ASAN) stack_pool::of(memory.size).give_back(&memory, 1);
   f.stack_base.store(nullptr);
   f.set(fiber_state::unused);
+  sanitizer_release(&f);
   fiber* block = &f;
   fiber_registry::instance().give_back(&block, 1);
 }
@@ -62,6 +66,7 @@ std::size_t scheduler::stop() noexcept {
   for (std::uint32_t i = 0; i < count; ++i) {
     worker* w = worker_at(i);
     abandoned |= w->abandoned();
+    sanitizer_acquire(w);
     if (!w->abandoned()) delete w;
   }
   // An abandoned thread may be looking at the table.

@@ -35,7 +35,7 @@ void report_overflow(const fiber& f, const void* address) noexcept {
 }
 
 void on_fault(int signal, siginfo_t* info, void* where) {
-  worker* w = current_worker();
+  worker* w = worker_of_thread();
   const fiber* f = w != nullptr ? w->current() : nullptr;
   if (f != nullptr && f->memory().base != nullptr && f->memory().in_guard(info->si_addr)) {
     report_overflow(*f, info->si_addr);

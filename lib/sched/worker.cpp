@@ -24,9 +24,7 @@ worker::worker(scheduler& owner, std::uint32_t index, timer_heap& timers,
       timers_(timers),
       source_(std::move(source)) {}
 
-RINGO_NO_TSAN std::uint32_t worker::random_below(std::uint32_t bound) noexcept {
-  return random_.below(bound);  // not instrumented: only this worker's thread draws from it
-}
+std::uint32_t worker::random_below(std::uint32_t bound) noexcept { return random_.below(bound); }
 
 std::uint64_t worker::next_fiber_id() noexcept {
   std::uint64_t id = next_id_.get();
@@ -106,6 +104,7 @@ void worker::after_end(void* self, const void* /*unused*/, void* on) noexcept {
 bool worker::end_fiber(fiber* self) noexcept {
   sanitizer_release(self);
   sanitizer_release(self->memory().base);
+  sanitizer_release(this);  // run() takes it over at its end
   departure away{&self->at, globals_, &worker::after_end, self, nullptr, this,
                  &worker::start_fiber, true};
   fiber* next = pick();
@@ -121,12 +120,15 @@ bool worker::end_fiber(fiber* self) noexcept {
     return true;
   }
   if (next == nullptr) current_.set(nullptr);
-  switch_to(next != nullptr ? begin(next) : loop_, away);
+  context& to = next != nullptr ? begin(next) : loop_;
+  sanitizer_release(this);  // as in leave()
+  switch_to(to, away);
   invariant_broken("a finished fiber is never resumed", __FILE__, __LINE__);
 }
 
 void worker::start_fiber() noexcept {
   for (;;) {
+    sanitizer_acquire(sanitizer_world());
     fiber* self = current_worker()->current();
     self->resumed();
     run_body(*self);
@@ -146,7 +148,8 @@ void park(const park_kind& kind, void* subject) noexcept {
 
 void ready(fiber* f) noexcept {
   if (RINGO_UNLIKELY(!f->wake())) return;  // held: whoever lets it go queues it
-  if (RINGO_UNLIKELY(f->is_thread)) {
+  // relaxed: never changes while it waits
+  if (RINGO_UNLIKELY(f->is_thread.load(std::memory_order_relaxed))) {
     unpark_thread(f);
   } else if (worker* w = current_worker(); RINGO_LIKELY(w != nullptr)) {
     w->push_ready(f);
@@ -161,7 +164,7 @@ void ready_all(fiber** fibers, std::size_t count) noexcept {
   for (std::size_t i = 0; i < count; ++i) {
     fiber* f = fibers[i];
     if (!f->wake()) continue;
-    if (f->is_thread) {
+    if (f->is_thread.load(std::memory_order_relaxed)) {  // relaxed: never changes while it waits
       unpark_thread(f);
       continue;
     }

@@ -7,6 +7,7 @@
 #include <ringo/detail/assert.hpp>
 
 #include "base/pause.hpp"
+#include "fiber/sanitizer.hpp"
 #include "sched/current.hpp"
 #include "sched/fork_guard.hpp"
 #include "sched/scheduler.hpp"
@@ -39,17 +40,21 @@ void prefetch_stack(const fiber& f) noexcept {
 
 void worker::run() noexcept {
   set_current_worker(this);
+  set_worker_of_thread(this);
   thread_id_.store(static_cast<std::int32_t>(::syscall(SYS_gettid)));
   globals_ = thread_exception_state();
   adopt_thread_stack(loop_);
   const signal_stack overflow_stack;
+  sanitizer_release(sanitizer_world());
   while (fiber* f = find_work()) run_one(f);
+  sanitizer_acquire(this);  // of every fiber that has run here
   // Everything this worker cached goes back, unless the run has given up on it meanwhile.
   fate expected = fate::working;
   if (!ending.compare_exchange_strong(expected, fate::left)) vanish();
   stacks_.flush();
   blocks_.flush();
   set_current_worker(nullptr);
+  set_worker_of_thread(nullptr);
   owner_.worker_left();
 }
 

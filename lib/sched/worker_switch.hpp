@@ -50,9 +50,12 @@ inline fiber* worker::pick() noexcept {
 inline void worker::leave(fiber* self, after_switch after, const void* second, void* third,
                    bool dying) noexcept {
   departure away{&self->at, globals_, after, self, second, third, &worker::start_fiber, dying};
+  sanitizer_release(this);  // run() takes it over at its end
   fiber* next = pick();
   if (next == nullptr) current_.set(nullptr);
-  switch_to(next != nullptr ? begin(next) : loop_, away);
+  context& to = next != nullptr ? begin(next) : loop_;
+  sanitizer_release(this);  // what fibers did here came before the worker's end
+  switch_to(to, away);
 }
 
 inline void worker::park(const park_kind& kind, void* subject) noexcept {

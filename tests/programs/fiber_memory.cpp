@@ -1,5 +1,6 @@
 // Parks many fibers, lets them end, and prints how much memory the process has in each state.
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -43,13 +44,16 @@ std::size_t mappings() {
 void park_many(std::size_t fibers, std::size_t pages) {
   auto gate = ringo::make_chan<void>();
   auto ended = ringo::make_chan<void>(1024);
+  std::atomic<std::size_t> started{0};
   for (std::size_t i = 0; i < fibers; ++i) {
-    ringo::go([gate, ended, pages]() mutable {
+    ringo::go([gate, ended, pages, &started]() mutable {
       if (pages > 1) touch(pages - 1);
+      ++started;
       gate.recv();
       ended.send();
     });
   }
+  while (started < fibers) ringo::yield();
   while (ringo::detail::parked_count() < fibers) ringo::yield();
   std::printf("parked_kib %zu\nparked_mappings %zu\nunguarded %zu\n",
               resident_kib(),

@@ -43,9 +43,6 @@ struct element_type {
   void (*relocate)(void* to, void* from) noexcept;  ///< move-construct `to`; `from` stays to be destroyed
   void (*destroy)(void* element) noexcept;
 
-  template <typename T>
-  static const element_type of;
-
   void move(void* to, void* from) const noexcept {
     if (RINGO_LIKELY(is_trivial)) {
       // The common sizes without a call.
@@ -66,13 +63,17 @@ struct element_type {
 };
 
 template <typename T>
-inline constexpr element_type element_type::of{
-    sizeof(T), alignof(T), std::is_trivially_copyable_v<T>,
-    [](void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); },
-    [](void* element) noexcept { static_cast<T*>(element)->~T(); }};
-
-template <>
-inline constexpr element_type element_type::of<void>{0, 1, true, nullptr, nullptr};
+constexpr element_type describe_element() noexcept {
+  if constexpr (std::is_void_v<T>) {
+    return {0, 1, true, nullptr, nullptr};
+  } else {
+    return {sizeof(T), alignof(T), std::is_trivially_copyable_v<T>,
+            [](void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); },
+            [](void* element) noexcept { static_cast<T*>(element)->~T(); }};
+  }
+}
+template <typename T>
+inline constexpr element_type element_type_of = describe_element<T>();
 
 /// A fiber's or plain thread's place in a channel's queue (Go's sudog). Lives in the blocked frame.
 struct waiter {

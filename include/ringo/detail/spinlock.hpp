@@ -44,8 +44,10 @@ class RINGO_CAPABILITY("spinlock") spinlock {
     // relaxed: a sleeper that is missed wakes by itself
     const bool wake_due = sleepers_.load(std::memory_order_relaxed) != 0;
 #if RINGO_TSAN
-    // An exchange keeps what prepare_handover() released; a store would replace it.
-    word_.exchange(0, std::memory_order_release);  // pairs with lock()
+    // An exchange keeps what prepare_handover() released; a store would replace it. Clang makes a store of
+    // an exchange whose result nobody uses.
+    const auto before = word_.exchange(0, std::memory_order_release);  // pairs with lock()
+    asm volatile("" ::"r"(before));
 #else
     word_.store(0, std::memory_order_release);  // pairs with lock()
 #endif
@@ -54,7 +56,8 @@ class RINGO_CAPABILITY("spinlock") spinlock {
 
   void prepare_handover() noexcept {
 #if RINGO_TSAN
-    word_.fetch_add(0, std::memory_order_release);  // pairs with lock()
+    const auto before = word_.fetch_add(0, std::memory_order_release);  // pairs with lock()
+    asm volatile("" ::"r"(before));
 #endif
   }
 

@@ -79,7 +79,9 @@ class sync_queue {
   void publish(Word word) noexcept {
 #if RINGO_TSAN
     // Keeps what a departing waiter released, see spinlock::prepare_handover(); a store would replace it.
-    word_.exchange(word, std::memory_order_release);  // pairs with load(), change()
+    // The result is used, or else Clang makes a store of it.
+    const auto before = word_.exchange(word, std::memory_order_release);  // pairs with load(), change()
+    asm volatile("" ::"r"(before));
 #else
     word_.store(word, std::memory_order_release);  // pairs with load(), change()
 #endif
