@@ -375,7 +375,11 @@ std::size_t select(Cases&&... cases) {
   constexpr std::size_t defaults = (std::size_t{std::remove_cvref_t<Cases>::is_otherwise} + ... + 0);
   static_assert(!(detail::is_stored_borrower<Cases&&> || ...),
                 "send(ch, temporary) only borrows the value: store the case as a ringo::select_case");
-  return detail::select_listed<defaults>(cases...);
+  if constexpr (sizeof...(Cases) == 0) {
+    return detail::select_blocking({});
+  } else {
+    return detail::select_listed<defaults>(cases...);
+  }
 }
 
 }  // namespace ringo

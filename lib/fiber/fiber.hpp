@@ -39,6 +39,7 @@ enum class fiber_state : std::uint32_t {
   runnable,  ///< in exactly one run queue, or in the hands of whoever puts it there; stack at rest
   running,   ///< in no queue; its thread owns the stack and the control block
   parked,    ///< in the queue of what it waits for; stack at rest, owned by the next waker
+  lost,      ///< left behind on an abandoned thread: in no queue, never runs again, its stack is kept
 };
 
 inline constexpr std::uint32_t state_mask = 0xff;

@@ -217,7 +217,9 @@ stack stack_cache::take(std::size_t size) noexcept {
   constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: one thread
   if (RINGO_UNLIKELY(size != size_)) {
     stack one;
-    return stack_pool::of(size).take(&one, 1) == 1 ? one : stack{};
+    if (stack_pool::of(size).take(&one, 1) == 0) return {};
+    sanitizer_acquire(one.base);
+    return one;
   }
   std::size_t count = count_.load(relaxed);
   if (RINGO_UNLIKELY(count == 0)) {

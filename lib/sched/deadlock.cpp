@@ -32,7 +32,7 @@ bool is_kernel_worker(const char* thread) noexcept {
 }
 
 bool is_own(const scheduler& s, std::int32_t thread, std::int32_t caller_thread) noexcept {
-  if (thread == caller_thread) return true;
+  if (thread == caller_thread || s.is_abandoned_thread(thread)) return true;
   for (std::uint32_t i = 0; i < s.worker_count(); ++i) {
     if (s.worker_at(i)->thread_id() == thread) return true;
   }
@@ -47,6 +47,7 @@ const char* state_text(const fiber& f) noexcept {
       const park_kind* kind = f.kind.load();
       return kind != nullptr ? kind->reason : "parked";
     }
+    case fiber_state::lost: return "abandoned";
     case fiber_state::unused: break;
   }
   return "unused";

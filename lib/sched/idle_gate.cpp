@@ -5,20 +5,16 @@
 namespace ringo::detail {
 
 worker* idle_gate::wake_one() noexcept {
+  spin_guard guard(lock_);
+  // `searching_` must never count somebody who will not search: submitters rely on it.
+  if (sleepers_.empty()) return nullptr;
   std::uint32_t none = 0;
   if (!searching_.compare_exchange_strong(none, 1)) return nullptr;
-  {
-    spin_guard guard(lock_);
-    if (!sleepers_.empty()) {
-      worker* chosen = sleepers_.back();  // the one with the warmest caches
-      sleepers_.pop_back();
-      asleep_.fetch_sub(1);
-      ++awake_;
-      return chosen;
-    }
-  }
-  searching_.fetch_sub(1);
-  return nullptr;
+  worker* chosen = sleepers_.back();  // the one with the warmest caches
+  sleepers_.pop_back();
+  asleep_.fetch_sub(1);
+  ++awake_;
+  return chosen;
 }
 
 bool idle_gate::start_searching(std::uint32_t running_max) noexcept {

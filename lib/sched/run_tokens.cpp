@@ -49,6 +49,7 @@ fiber* scheduler::take_handed_or_give_token(worker& w) noexcept {
 }
 
 void scheduler::give_token_to_some_spare() {
+  if (stopping_.load()) return;  // nobody needs it any more, and no worker may be added
   const std::uint32_t before = worker_count();
   worker* heir = spare_or_new();
   if (heir->index() == before) {  // a new thread is awake from its start

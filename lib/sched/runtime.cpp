@@ -131,6 +131,7 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
   {
     prepared_fiber prepared({.name = "main"}, __builtin_return_address(0));
     prepared.body().emplace([&s, &thrown, body, argument] {
+      s.arm(true);
       try {
         body(argument);
       } catch (...) {
@@ -141,7 +142,6 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
       main_finished.store(1);
       futex_wake(main_finished, 1);
     });
-    s.arm(true);
     prepared.start();
   }
   while (main_finished.load() == 0) futex_wait(main_finished, 0, nanoseconds(-1));

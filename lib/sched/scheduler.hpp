@@ -108,6 +108,11 @@ class scheduler {
 
   /// Threads of the process that could still wake a fiber although no worker is awake.
   void register_caller(std::int32_t thread_id) noexcept { caller_thread_.store(thread_id); }
+  /// A run has given up on a thread once; see "the end of a run".
+  bool abandoned_any() const noexcept {
+    return abandoned_any_.load(std::memory_order_relaxed);  // relaxed: set before the worker's fate is read
+  }
+  bool is_abandoned_thread(std::int32_t thread_id) const noexcept;
   /// A worker's last act in a run.
   void worker_left() noexcept;
 
@@ -128,6 +133,8 @@ class scheduler {
   std::vector<pthread_t> threads_ RINGO_GUARDED_BY(token_lock_);  // by worker index
   std::atomic<std::uint64_t> external_spawned_{0};
   std::atomic<std::int32_t> caller_thread_{0};
+  std::atomic<bool> abandoned_any_{false};
+  std::vector<std::int32_t> abandoned_threads_;  // written between runs
   std::atomic<std::uint32_t> left_{0};         // futex: workers that have left
   std::atomic<std::uint32_t> waking_{0};       // wake-ups under way, which stop() waits for
 

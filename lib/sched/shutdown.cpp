@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <pthread.h>
 #include <sched.h>
 
@@ -33,11 +35,11 @@ void discard(fiber& f) noexcept {
   }
   // Neither the body nor what lives on the stack is destroyed: Go's rule, and an ASan build keeps the
   // stack, so that what it points to is not a leak.
-  sanitizer_acquire(&f);
   delete[] f.name.exchange(nullptr);
   release_locals_memory(f);
   release_context(f.at);
   const stack memory = f.memory();
+  sanitizer_release(memory.base);
   if (memory.base != nullptr && !RINGO_ASAN) stack_pool::of(memory.size).give_back(&memory, 1);
   f.stack_base.store(nullptr);
   f.set(fiber_state::unused);
@@ -54,10 +56,15 @@ void scheduler::worker_left() noexcept {
 }
 
 std::size_t scheduler::stop() noexcept {
-  stopping_.store(true);
-  for (std::uint32_t i = 0; i < worker_count(); ++i) worker_at(i)->call(worker::stop);
+  {
+    // Under the lock: no worker can be added behind the loop's back.
+    spin_guard guard(token_lock_);
+    stopping_.store(true);
+    for (std::uint32_t i = 0; i < worker_count(); ++i) worker_at(i)->call(worker::stop);
+  }
   wait_for_workers();
   while (waking_.load() != 0) ::sched_yield();
+  for (std::uint32_t i = 0; i < worker_count(); ++i) sanitizer_acquire(worker_at(i));
   const std::size_t left_over = reclaim_leftovers();
   spin_guard guard(token_lock_);
   running_.store(false);
@@ -66,7 +73,6 @@ std::size_t scheduler::stop() noexcept {
   for (std::uint32_t i = 0; i < count; ++i) {
     worker* w = worker_at(i);
     abandoned |= w->abandoned();
-    sanitizer_acquire(w);
     if (!w->abandoned()) delete w;
   }
   // An abandoned thread may be looking at the table.
@@ -90,13 +96,21 @@ void scheduler::wait_for_workers() noexcept {
   for (std::uint32_t i = 0; i < worker_count(); ++i) {
     worker& w = *worker_at(i);
     auto expected = worker::fate::working;
+    abandoned_any_.store(true);  // taken back below if nobody is
     if (w.ending.compare_exchange_strong(expected, worker::fate::abandoned)) {
       name_abandoned(w);
+      abandoned_threads_.push_back(w.thread_id());
       ::pthread_detach(threads_[i]);
     } else {
       ::pthread_join(threads_[i], nullptr);
     }
   }
+  abandoned_any_.store(!abandoned_threads_.empty());
+}
+
+bool scheduler::is_abandoned_thread(std::int32_t thread_id) const noexcept {
+  return std::find(abandoned_threads_.begin(), abandoned_threads_.end(), thread_id) !=
+         abandoned_threads_.end();
 }
 
 /// Discards every fiber that is in a run queue. Nobody else may use the queues of the workers.
@@ -109,7 +123,16 @@ std::size_t scheduler::drop_queued() noexcept {
   };
   for (std::uint32_t i = 0; i < worker_count(); ++i) {
     worker& w = *worker_at(i);
-    if (w.abandoned()) continue;
+    if (w.abandoned()) {
+      // It may still be running: its queues are emptied as a thief would.
+      drop(w.next_.rob());
+      run_queue loot;
+      while (fiber* f = w.queue_.steal_half(loot)) {
+        drop(f);
+        while (fiber* more = loot.pop()) drop(more);
+      }
+      continue;
+    }
     drop(w.handed);
     drop(w.picked_.get());
     drop(w.next_.take());
@@ -137,7 +160,8 @@ std::size_t scheduler::reclaim_leftovers() noexcept {
       ++count;
     }
   });
-  while (coming > 0) {
+  const time_point patience = steady_clock::now() + std::chrono::seconds(1);
+  while (coming > 0 && steady_clock::now() < patience) {
     fiber* f = nullptr;
     if (injected_.take(&f, 1) == 1) {
       discard(*f);

@@ -36,14 +36,31 @@ std::uint64_t worker::next_fiber_id() noexcept {
 void worker::after_nothing(void* /*self*/, const void* /*unused*/, void* /*on*/) noexcept {}
 
 void worker::after_park(void* self, const void* kind, void* subject) noexcept {
-  static_cast<fiber*>(self)->set(fiber_state::parked);
-  static_cast<const park_kind*>(kind)->after(subject);
+  auto* f = static_cast<fiber*>(self);
+  const auto* wait = static_cast<const park_kind*>(kind);
+  f->set(fiber_state::parked);
+  wait->after(subject);
+  // A fiber whose run is over must not be woken by the next one. (current_worker() is the thread it was on.)
+  if (RINGO_UNLIKELY(scheduler::instance().abandoned_any()) && current_worker()->abandoned() &&
+      wait->claim(subject)) {
+    f->set(fiber_state::lost);
+  }
 }
 
 void worker::after_yield(void* self, const void* /*unused*/, void* on) noexcept {
   auto* f = static_cast<fiber*>(self);
+  auto* w = static_cast<worker*>(on);
+  if (RINGO_UNLIKELY(w->abandoned())) {
+    f->set(fiber_state::lost);
+    return;
+  }
   f->set(fiber_state::runnable);
-  static_cast<worker*>(on)->push_back(f);
+  // Behind what is queued anywhere: with an empty ring, that is the inject queue's end.
+  if (w->queue_.empty() && !w->owner_.injected().empty()) {
+    w->owner_.inject(f);
+  } else {
+    w->push_back(f);
+  }
 }
 
 void worker::yield() noexcept {

@@ -33,6 +33,7 @@ constexpr std::size_t trim_batch = 16;
 /// The lines that a switch and the returns behind it will read.
 void prefetch_stack(const fiber& f) noexcept {
   const auto* saved = static_cast<const std::byte*>(f.at.resume_at);
+  if (saved == nullptr) return;  // not started yet
   for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(saved + line * cache_line);
 }
 
@@ -155,9 +156,8 @@ bool worker::collect() noexcept {
   fiber_queue ready_fibers;
   if (timers_.next() != never) timers_.expire(steady_clock::now(), ready_fibers);
   source_->reap(ready_fibers);
-  if (ready_fibers.empty()) return false;
   while (fiber* f = ready_fibers.pop()) push_back(f);
-  return true;
+  return !next_.empty() || !queue_.empty();  // timers may also make fibers ready by themselves
 }
 
 fiber* worker::steal() noexcept {
@@ -259,11 +259,13 @@ void worker::prepare_to_block() {
 
 /// Without a run token: sleeps until one comes, and still serves its own timers and completions.
 void worker::rest() noexcept {
-  drain();
   if (searching_) {
     searching_ = false;
     owner_.gate().stop_searching();
   }
+  drain();
+  // A submitter may have counted on this worker as a searcher.
+  if (owner_.work_visible() && owner_.gate().wake_needed()) owner_.wake_one();
   for (;;) {
     if (owner_.rest_begins(*this)) return;
     source_->wait(timers_.next());

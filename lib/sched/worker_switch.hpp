@@ -69,7 +69,10 @@ inline void worker::park(const park_kind& kind, void* subject) noexcept {
 }
 
 inline void worker::push_ready(fiber* f) noexcept {
-  if (RINGO_UNLIKELY(attention_.load() != 0) && abandoned()) vanish();
+  if (RINGO_UNLIKELY(attention_.load(std::memory_order_relaxed) != 0) && abandoned()) {  // relaxed: as in pick()
+    owner_.inject(f);  // this worker's own queues are dead; it vanishes at its next scheduling point
+    return;
+  }
   if (fiber* displaced = next_.put(f)) {
     push_back(displaced);
   } else if (owner_.gate().watch_needed()) {

@@ -8,8 +8,7 @@
 #include "sched/park.hpp"
 #include "sched/spinning.hpp"
 
-/// Word: locked, woken, starving, and the two flags of sync_queue. The queue is locked only while `locked` is set (by
-/// an enqueuing waiter, or by the owner that unlocks), so that taking the lock never races with its holder.
+/// Word: locked, woken, starving, and the two flags of sync_queue.
 ///
 /// lock:   free -> locked by one step, whoever comes first. Else spin a little; else lock the queue, and park
 ///         with the word published as locked|waiting. Woken with the lock granted: it is ours. Woken without: clear
@@ -48,8 +47,16 @@ struct mutex_waits {
       return;
     }
     lock.woken_ = nullptr;
-    for (std::uint32_t word = owner->load(); !owner->change(word, word & ~mutex::woken);) {}
-    // An unlock may have relied on it.
+    unsigned turn = 0;
+    for (std::uint32_t word = owner->load();;) {
+      if ((word & queue::locked_queue) != 0) {
+        queue::pause(turn);
+        word = owner->load();
+      } else if (owner->change(word, word & ~mutex::woken)) {
+        break;
+      }
+    }
+    // An unlock may have relied on it: the next one is to be woken.
     if (lock.try_lock()) lock.unlock();
   }
   static constexpr detail::park_kind kind{"sync.Mutex.Lock", &queue::after_wait, &queue::claim,
@@ -58,7 +65,7 @@ struct mutex_waits {
 
 void mutex::forget_woken() noexcept {
   static_assert(std::is_standard_layout_v<mutex>);
-  if ((queue_.load() & woken) != 0 && woken_ != nullptr) woken_->owner.store(nullptr);
+  if (woken_ != nullptr) woken_->owner.store(nullptr);
 }
 
 void mutex::lock_slow() {
@@ -70,14 +77,14 @@ void mutex::lock_slow() {
   unsigned turn = 0;
   std::uint32_t word = queue_.load();
   for (;;) {
-    if ((word & locked) == 0) {
+    if ((word & queue::locked_queue) != 0) {
+      queue::pause(turn);
+      word = queue_.load();
+    } else if ((word & locked) == 0) {
       if (queue_.change(word, (word & ~mine) | locked)) return;
     } else if (spins > 0 && (word & starving) == 0) {
       --spins;
       for (int i = 0; i < 20; ++i) detail::cpu_pause();
-      word = queue_.load();
-    } else if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
       word = queue_.load();
     } else if (queue_.try_lock(word)) {
       if (where == queue::place::back) since = clock::now();
@@ -85,6 +92,7 @@ void mutex::lock_slow() {
           queue_.wait((word & ~mine) | (starves ? starving : 0), where, mutex_waits::kind);
       starves = clock::now() - since > starvation_threshold;
       word = queue_.load();
+      woken_ = nullptr;
       if (granted) {
         while (!starves || (word & queue::waiting) == 0) {
           // The queue may be locked by a newcomer for some instructions.
@@ -97,9 +105,21 @@ void mutex::lock_slow() {
         }
         return;
       }
-      woken_ = nullptr;
       mine = woken;
       where = queue::place::front;
+    }
+  }
+}
+
+bool mutex::try_lock_slow(std::uint32_t word) noexcept {
+  for (unsigned turn = 0;;) {
+    if ((word & queue::locked_queue) != 0) {
+      queue::pause(turn);
+      word = queue_.load();
+    } else if ((word & locked) != 0) {
+      return false;
+    } else if (queue_.change(word, word | locked)) {
+      return true;
     }
   }
 }
@@ -117,11 +137,11 @@ void mutex::unlock_slow() noexcept {
       auto* next = queue_.pop();
       detail::fiber* who = next->who;
       const std::uint32_t more = queue_.empty() ? 0 : queue::waiting;
+      woken_ = next;
       if ((word & starving) != 0) {
         next->granted = true;
         queue_.publish(locked | starving | more);
       } else {
-        woken_ = next;
         queue_.publish(woken | more);
       }
       detail::ready(who);

@@ -410,13 +410,14 @@ TEST_CASE("SE-19: a select_case is taken beside others, as lvalue and rvalue") {
   });
 }
 
-// The operand that is evaluated second drops the last handle of the channel that was evaluated
-// first. C++ leaves open which one that is, so either the value comes, or the channel was nil
+// The operand that is evaluated second empties the variable of the channel that was evaluated first.
+// (The channel itself must live through the select: see select()'s documentation.) C++ leaves open which one that is, so either the value comes, or the channel was nil
 // already.
 TEST_CASE(
-    "SE-20: an operand already evaluated keeps its channel, even its last handle is dropped") {
+    "SE-20: an operand already evaluated keeps its channel, even if its variable is emptied") {
   run_on_each([] {
     auto ch = make_chan<std::string>(1);
+    const auto keeper = ch;
     ch.send("a string too long for its small buffer");
     const auto drop = [&] {
       ch = {};

@@ -44,6 +44,7 @@ class body {
     REQUIRE_FALSE(done_);
     adopt_thread_stack(thread_);
     starting = this;
+    sanitizer_release(&starting);
     departure away{
         &thread_, thread_exception_state(), nothing, nullptr, nullptr, nullptr, &begin, false};
     sanitizer_release(this);
@@ -68,6 +69,7 @@ class body {
 
   static void nothing(void*, const void*, void*) noexcept {}
   static void begin() noexcept {
+    sanitizer_acquire(&starting);
     body& self = *starting;
     sanitizer_acquire(&self);
     self.run_(self);

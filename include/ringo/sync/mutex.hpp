@@ -21,7 +21,7 @@ class mutex {
   mutex(const mutex&) = delete;
   mutex& operator=(const mutex&) = delete;
   ~mutex() {
-    if (RINGO_UNLIKELY(queue_.load() != 0)) forget_woken();
+    if (RINGO_UNLIKELY(woken_ != nullptr)) forget_woken();
   }
 
   /// Blocks until the lock is free, then takes it. O(1), allocates nothing.
@@ -30,10 +30,10 @@ class mutex {
     if (RINGO_UNLIKELY(!queue_.change_strong(expected, locked))) lock_slow();
   }
 
-  /// Takes the lock if it is free. Never blocks. May fail although the lock is free, when others wait for it.
+  /// Takes the lock if it is free. Never blocks.
   bool try_lock() noexcept {
     std::uint32_t expected = 0;
-    return queue_.change_strong(expected, locked);
+    return queue_.change_strong(expected, locked) || try_lock_slow(expected);
   }
 
   /// Lets go, and wakes one who waits. Never blocks. Fatal: "sync: unlock of unlocked mutex".
@@ -51,10 +51,12 @@ class mutex {
   static constexpr std::uint32_t starving = 4U << queue::payload_shift;
 
   queue queue_;
-  detail::sync_waiter<std::uint32_t>* woken_ = nullptr;  // who; guarded by `woken`: its setter, then the woken one
+  // Who was woken or granted the lock last and has not run yet; written by the waker, then by that one.
+  detail::sync_waiter<std::uint32_t>* woken_ = nullptr;
 
   void forget_woken() noexcept;
   void lock_slow();
+  bool try_lock_slow(std::uint32_t word) noexcept;
   void unlock_slow() noexcept;
 
   friend struct mutex_waits;

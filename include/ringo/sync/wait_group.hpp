@@ -36,6 +36,7 @@ class wait_group {
   template <typename Fn>
     requires detail::spawnable<Fn>
   void go(Fn&& fn) {
+    detail::check_not_nil(fn);
     add(1);
     try {
       ringo::go([this, fn = std::optional<std::decay_t<Fn>>(std::forward<Fn>(fn))]() mutable {
