@@ -8,20 +8,20 @@
 
 namespace ringo::detail {
 
-[[gnu::always_inline]] inline void chan_core::push(void* value) noexcept {
-  const std::size_t count = count_.load(std::memory_order_relaxed);  // relaxed: under the lock
-  std::size_t tail = head_ + count;
+/// Moves `value` in behind `before` elements, and counts it.
+[[gnu::always_inline]] inline void chan_core::push(void* value, std::size_t before) noexcept {
+  std::size_t tail = head_ + before;
   if (tail >= capacity_) tail -= capacity_;
   type_.move(at(tail), value);
-  set_count(count + 1);
+  set_count(before + 1);
 }
 
+/// Moves the oldest element out; the caller counts.
 [[gnu::always_inline]] inline void chan_core::pop_into(void* slot) noexcept {
   void* element = at(head_);
   type_.move(slot, element);
   type_.end(element);
   if (++head_ == capacity_) head_ = 0;
-  set_count(count_.load(std::memory_order_relaxed) - 1);  // relaxed: under the lock
 }
 
 inline waiter* chan_core::next_waiter(intrusive_list<waiter>& queue,
@@ -44,24 +44,28 @@ inline waiter* chan_core::next_waiter(intrusive_list<waiter>& queue,
       return chan_status::done;
     }
   }
-  if (count_.load(std::memory_order_relaxed) < capacity_) {  // relaxed: under the lock
-    push(value);
+  const std::size_t count = count_.load(std::memory_order_relaxed);  // relaxed: under the lock
+  if (count < capacity_) {
+    push(value, count);
     return chan_status::done;
   }
   return chan_status::would_block;
 }
 
 [[gnu::always_inline]] inline chan_status chan_core::recv_now(void* slot, fiber*& woken) noexcept {
-  if (count_.load(std::memory_order_relaxed) > 0) {  // relaxed: under the lock
+  const std::size_t count = count_.load(std::memory_order_relaxed);  // relaxed: under the lock
+  if (count > 0) {
     pop_into(slot);
-    // The longest-waiting sender's value takes the free place, at the tail.
-    if (!senders_.empty()) {
-      if (waiter* sender = next_waiter(senders_, senders_waiting_)) {
-        push(sender->slot);
-        sender->ok = true;
-        woken = sender->who;
-      }
+    // The longest-waiting sender's value takes the free place, at the tail. The count goes straight to its new value:
+    // recv_would_block() must not see an empty buffer in between.
+    waiter* sender = senders_.empty() ? nullptr : next_waiter(senders_, senders_waiting_);
+    if (sender == nullptr) {
+      set_count(count - 1);
+      return chan_status::done;
     }
+    push(sender->slot, count - 1);
+    sender->ok = true;
+    woken = sender->who;
     return chan_status::done;
   }
   if (RINGO_UNLIKELY(closed_.load(std::memory_order_relaxed))) return chan_status::closed;  // relaxed: under the lock

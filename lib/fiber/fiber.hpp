@@ -47,6 +47,7 @@ inline constexpr std::uint32_t held_bit = 1U << 8;
 inline constexpr std::uint32_t wake_due_bit = 1U << 9;
 
 class worker;
+struct fiber;
 struct fiber_locals;
 
 /// What a fiber is parked on; one constant for each place that parks.
@@ -62,10 +63,26 @@ struct park_kind {
   void (*dropped)(void* subject) noexcept = nullptr;
 };
 
+/// A plain pointer; atomic and relaxed because whoever takes a fiber from a queue does not hand on to that fiber what
+/// ThreadSanitizer knows of its own reads.
+class relaxed_link {
+ public:
+  relaxed_link& operator=(fiber* to) noexcept {
+    to_.store(to, std::memory_order_relaxed);  // relaxed: see above
+    return *this;
+  }
+  operator fiber*() const noexcept {  // NOLINT(google-explicit-constructor): stands for a pointer
+    return to_.load(std::memory_order_relaxed);  // relaxed: see above
+  }
+
+ private:
+  std::atomic<fiber*> to_{nullptr};
+};
+
 struct alignas(cache_line) fiber {
   // What a switch touches.
   context at;                              // owner of the stack, by state
-  fiber* next = nullptr;                   // link of the queue that the fiber is in; that queue's rules
+  relaxed_link next;                       // link of the queue that the fiber is in; that queue's rules
   std::atomic<std::uint32_t> state{0};     // atomic: see above
   std::atomic<std::uint8_t> stack_size_log2{0};  // set by the spawner; looked at by inspectors any time
   std::atomic<bool> is_thread{false};            // stands for a plain thread; as above
@@ -123,7 +140,14 @@ struct alignas(cache_line) fiber {
   }
 
   void set(fiber_state to) noexcept {
+#if RINGO_TSAN
+    // An exchange keeps what a departing fiber released here; a store would replace it. The asm keeps clang from making
+    // a store of it.
+    auto before = state.exchange(static_cast<std::uint32_t>(to), std::memory_order_release);  // pairs with readers
+    asm volatile("" : "+r"(before));
+#else
     state.store(static_cast<std::uint32_t>(to), std::memory_order_release);  // pairs with readers of state
+#endif
   }
 
  private:

@@ -114,7 +114,7 @@ blocking_section::~blocking_section() {
   if (worker_ == nullptr) return;
   auto* w = static_cast<worker*>(worker_);
   set_current_worker(w);
-  if (w->lost_token()) w->yield();  // goes on where there is a token
+  if (w->must_leave()) w->yield();  // goes on where there is a token; or never, if the run has ended
 }
 
 std::size_t parked_count() noexcept {

@@ -55,6 +55,7 @@ void scheduler::give_token_to_some_spare() {
   if (heir->index() == before) {  // a new thread is awake from its start
     heir->has_token = true;
     start_thread(heir);
+    if (surplus_ > 0) heir->call(worker::token_asked);
   } else {
     give_token(heir);
   }

@@ -155,30 +155,32 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
 int workers() noexcept { return set_workers(0); }
 
 int set_workers(int n) {
-  auto& s = detail::scheduler::instance();
-  return s.running() ? static_cast<int>(s.set_tokens(n)) : 0;
+  std::uint32_t before = 0;
+  detail::scheduler::instance().visit([&](detail::scheduler& s) { before = s.set_tokens(n); });
+  return static_cast<int>(before);
 }
 
 std::size_t num_fibers() noexcept {
-  auto& s = detail::scheduler::instance();
-  return s.running() ? s.num_fibers() : 0;
+  std::size_t count = 0;
+  detail::scheduler::instance().visit([&](detail::scheduler& s) { count = s.num_fibers(); });
+  return count;
 }
 
 statistics stats() noexcept {
   statistics result;
-  auto& s = detail::scheduler::instance();
-  if (!s.running()) return result;
-  result.fibers = s.num_fibers();
-  result.spawned = s.num_spawned();
-  result.workers = s.tokens();
-  result.threads = s.worker_count();
-  for (std::uint32_t i = 0; i < result.threads; ++i) {
-    const detail::worker* w = s.worker_at(i);
-    result.switches += w->ticks();
-    result.steals += w->steals();
-    result.sleeps += w->sleeps();
-  }
-  result.unguarded_stacks = detail::stacks_without_guard();
+  detail::scheduler::instance().visit([&](detail::scheduler& s) {
+    result.fibers = s.num_fibers();
+    result.spawned = s.num_spawned();
+    result.workers = s.tokens();
+    result.threads = s.worker_count();
+    for (std::uint32_t i = 0; i < result.threads; ++i) {
+      const detail::worker* w = s.worker_at(i);
+      result.switches += w->ticks();
+      result.steals += w->steals();
+      result.sleeps += w->sleeps();
+    }
+    result.unguarded_stacks = detail::stacks_without_guard();
+  });
   return result;
 }
 

@@ -61,6 +61,13 @@ class scheduler {
   /// Allows the report of deadlocks; off before the main fiber is queued and after it has ended.
   void arm(bool on) noexcept { armed_.store(on); }
 
+  /// Calls look(*this) if a runtime runs, and keeps its workers alive meanwhile. For calls from any thread.
+  template <typename Look>
+  void visit(Look look) noexcept {
+    visitors_.fetch_add(1);
+    if (running_.load()) look(*this);
+    visitors_.fetch_sub(1);
+  }
   bool running() const noexcept { return running_.load(std::memory_order_relaxed); }  // relaxed: a hint
   const settings& config() const noexcept { return settings_; }
   idle_gate& gate() noexcept { return gate_; }
@@ -136,6 +143,7 @@ class scheduler {
   std::atomic<bool> abandoned_any_{false};
   std::vector<std::int32_t> abandoned_threads_;  // written between runs
   std::atomic<std::uint32_t> left_{0};         // futex: workers that have left
+  std::atomic<std::uint32_t> visitors_{0};     // plain threads that look at the workers; as waking_
   std::atomic<std::uint32_t> waking_{0};       // wake-ups under way, which stop() waits for
 
   spinlock token_lock_;

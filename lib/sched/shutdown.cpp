@@ -60,14 +60,17 @@ std::size_t scheduler::stop() noexcept {
     // Under the lock: no worker can be added behind the loop's back.
     spin_guard guard(token_lock_);
     stopping_.store(true);
+    running_.store(false);
     for (std::uint32_t i = 0; i < worker_count(); ++i) worker_at(i)->call(worker::stop);
   }
   wait_for_workers();
   while (waking_.load() != 0) ::sched_yield();
   for (std::uint32_t i = 0; i < worker_count(); ++i) sanitizer_acquire(worker_at(i));
+  while (visitors_.load() != 0) ::sched_yield();
   const std::size_t left_over = reclaim_leftovers();
   spin_guard guard(token_lock_);
-  running_.store(false);
+  // What channels still hold timers for fires in the next run, which may have fewer workers.
+  for (std::size_t i = 1; i < heaps_.size(); ++i) heaps_[i]->move_all(*heaps_[0]);
   const std::uint32_t count = count_.exchange(0);
   bool abandoned = false;
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -147,8 +150,8 @@ std::size_t scheduler::reclaim_leftovers() noexcept {
   std::size_t count = drop_queued();
   std::size_t coming = 0;  // a plain thread has woken it and will queue it in a moment
   fiber_registry::instance().for_each([&](fiber& f) {
-    if (f.is_thread) return;
     const fiber_state state = f.current_state();
+    if (f.is_thread) return;  // asked after the state: a block may just have become a thread's
     if (state == fiber_state::runnable) {
       ++coming;
     } else if (state == fiber_state::parked) {

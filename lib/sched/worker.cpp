@@ -148,6 +148,7 @@ void worker::start_fiber() noexcept {
     sanitizer_acquire(sanitizer_world());
     fiber* self = current_worker()->current();
     self->resumed();
+    sanitizer_acquire(self->memory().base);
     run_body(*self);
     // The fiber may have moved meanwhile.
     current_worker()->end_fiber(self);

@@ -57,7 +57,7 @@ class worker {
   /// The running fiber is about to block the thread. False: it may, nobody waits.
   bool others_wait() const noexcept;
   void prepare_to_block();
-  bool lost_token() const noexcept { return (attention_.load() & token_lost) != 0; }
+  bool must_leave() const noexcept { return (attention_.load() & (token_lost | stop | forked)) != 0; }
   void count_spawn() noexcept { spawned_.set(spawned_.get() + 1); }
   void pin(fiber* f) noexcept;
   void unpin() noexcept;

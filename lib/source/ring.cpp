@@ -26,6 +26,7 @@ namespace {
 constexpr unsigned entries = 256;
 constexpr unsigned completions = 4096;
 constexpr std::uint64_t wake_id = 1;  // user_data of the wake event's poll
+constexpr auto rearm_patience = std::chrono::milliseconds(1);
 
 /// Asks for the newest flags first: COOP_TASKRUN needs Linux 5.19, SUBMIT_ALL 5.18. Any other refusal than
 /// "unknown flag" ends the search. A ring that cannot be paid for from RLIMIT_MEMLOCK is made smaller.
@@ -67,7 +68,6 @@ class ring_engine final : public engine {
     if (const int error = open_ring(ring_); error != 0) return {-error, std::system_category()};
     opened_ = true;
     ::io_uring_ring_dontfork(&ring_);  // a child's submissions would land in the parent's ring
-    if (!arm_wake_event()) return std::make_error_code(std::errc::io_error);
     return self_test();
   }
 
@@ -85,8 +85,7 @@ class ring_engine final : public engine {
       if (batch[i]->user_data == wake_id && (batch[i]->flags & IORING_CQE_F_MORE) == 0) rearm = true;
     }
     ::io_uring_cq_advance(&ring_, count);
-    // relaxed: read by the owner, before it sleeps; the lock below orders
-    if (rearm) rearm_due_.store(true, std::memory_order_relaxed);
+    if (rearm) rearm_due_.store(true);
     reaping_.store(false, std::memory_order_release);  // pairs with the exchange above
   }
 
@@ -97,21 +96,25 @@ class ring_engine final : public engine {
   wake_event wake_;
   bool opened_ = false;
   std::atomic<bool> reaping_{false};    // the try-lock of the completion queue
-  std::atomic<bool> rearm_due_{false};  // atomic: set by whoever reaps, cleared by the owner
+  // Set by whoever reaps, cleared by the owner; and at first, since a poll belongs to the thread that submits it: its
+  // completions interrupt that thread.
+  std::atomic<bool> rearm_due_{true};
 
+  /// False: the kernel is short of memory; to be tried again soon.
   bool arm_wake_event() noexcept {
     io_uring_sqe* sqe = ::io_uring_get_sqe(&ring_);
     if (sqe == nullptr) return false;
     ::io_uring_prep_poll_multishot(sqe, wake_.fd(), POLLIN | EPOLLET);
     sqe->user_data = wake_id;
+    if (::io_uring_submit(&ring_) != 1) return false;
+    rearm_due_.store(false);
     return true;
   }
 
   /// Sleeps for one completion.
   void enter(time_point deadline) noexcept {
-    if (rearm_due_.exchange(false)) {
-      RINGO_VERIFY(arm_wake_event());
-      ::io_uring_submit(&ring_);
+    if (rearm_due_.load() && !arm_wake_event()) {
+      deadline = std::min(deadline, steady_clock::now() + rearm_patience);
     }
     __kernel_timespec limit{};
     io_uring_getevents_arg argument{};
@@ -127,14 +130,17 @@ class ring_engine final : public engine {
               IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &argument, sizeof argument);
   }
 
-  /// A wake-up must arrive: catches emulators and sandboxes that only pretend.
+  /// A completion must arrive: catches emulators and sandboxes that only pretend.
   std::error_code self_test() noexcept {
-    fiber_queue none;
-    if (::io_uring_submit(&ring_) < 0) return std::make_error_code(std::errc::io_error);
-    wake();
-    enter(steady_clock::now() + std::chrono::milliseconds(100));
-    if (::io_uring_cq_ready(&ring_) == 0) return std::make_error_code(std::errc::io_error);
-    reap(none);
+    io_uring_sqe* sqe = ::io_uring_get_sqe(&ring_);
+    if (sqe == nullptr) return std::make_error_code(std::errc::io_error);
+    ::io_uring_prep_nop(sqe);
+    sqe->user_data = 0;
+    io_uring_cqe* completed = nullptr;
+    if (::io_uring_submit_and_wait(&ring_, 1) < 1 || ::io_uring_peek_cqe(&ring_, &completed) != 0) {
+      return std::make_error_code(std::errc::io_error);
+    }
+    ::io_uring_cqe_seen(&ring_, completed);
     return {};
   }
 };

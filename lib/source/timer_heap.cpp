@@ -72,14 +72,28 @@ bool timer_heap::link(timer_node& timer, time_point when) {
 }
 
 bool timer_heap::remove(timer_node& timer) noexcept {
-  timer_heap* home = timer.home.load(std::memory_order_relaxed);  // relaxed: see add()
-  if (home == nullptr) return false;
-  spin_guard guard(home->lock_);
-  if (timer.place == timer_node::unlinked) return false;
-  const bool was_first = timer.place == 0;
-  home->unlink(timer.place);
-  if (was_first) home->publish();
-  return true;
+  for (;;) {
+    timer_heap* home = timer.home.load(std::memory_order_relaxed);  // relaxed: see add()
+    if (home == nullptr) return false;
+    spin_guard guard(home->lock_);
+    if (timer.home.load(std::memory_order_relaxed) != home) continue;  // relaxed: changes under the lock only
+    if (timer.place == timer_node::unlinked) return false;
+    const bool was_first = timer.place == 0;
+    home->unlink(timer.place);
+    if (was_first) home->publish();
+    return true;
+  }
+}
+
+void timer_heap::move_all(timer_heap& to) {
+  spin_guard guard(lock_);
+  spin_guard other(to.lock_);
+  for (const entry& e : entries_) {
+    e.timer->place = timer_node::unlinked;
+    to.link(*e.timer, e.when);
+  }
+  entries_.clear();
+  publish();
 }
 
 void timer_heap::expire(time_point now, fiber_queue& ready) noexcept {

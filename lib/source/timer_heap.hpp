@@ -47,6 +47,9 @@ class timer_heap {
   /// See the protocol. Any thread. O(log n).
   static bool remove(timer_node& timer) noexcept;
 
+  /// All timers go to `to`, another heap. Not while a third heap is moved.
+  void move_all(timer_heap& to) RINGO_NO_THREAD_SAFETY;
+
   /// Fires everything that is due at `now`. O(log n) for each.
   void expire(time_point now, fiber_queue& ready) noexcept;
 

@@ -204,7 +204,7 @@ TEST_CASE("after: one that fired into nobody is freed with its last handle") {
 // The drop takes the timer out of the heap while the heap may be about to fire it.
 TEST_CASE("after: dropping the last handle races with the timer") {
   CAPTURE(seed());
-  for (const std::size_t workers : {2, 8}) {
+  for (const std::size_t workers : {std::size_t{2}, std::size_t{8}}) {
     run_on(workers, [] {
       auto dropped = make_chan<ringo::recv_chan<time_point>>(16);
       const auto dropper = watched_fiber::start([=] {

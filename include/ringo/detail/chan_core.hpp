@@ -162,7 +162,7 @@ class chan_core {
   void set_count(std::size_t count) noexcept {
     count_.store(count, std::memory_order_release);  // pairs with recv_would_block()
   }
-  void push(void* value) noexcept RINGO_REQUIRES(lock_);
+  void push(void* value, std::size_t before) noexcept RINGO_REQUIRES(lock_);
   void pop_into(void* slot) noexcept RINGO_REQUIRES(lock_);
   waiter* next_waiter(intrusive_list<waiter>& queue, std::atomic<std::uint32_t>& count) noexcept
       RINGO_REQUIRES(lock_);

@@ -13,7 +13,7 @@ class intrusive_queue {
 
   void push(Node* node) noexcept {
     node->next = nullptr;
-    (head_ != nullptr ? tail_->next : head_) = node;
+    append(node);
     tail_ = node;
   }
 
@@ -26,7 +26,7 @@ class intrusive_queue {
   /// Appends all of `other`, which becomes empty.
   void splice(intrusive_queue& other) noexcept {
     if (other.empty()) return;
-    (head_ != nullptr ? tail_->next : head_) = other.head_;
+    append(other.head_);
     tail_ = other.tail_;
     other.head_ = nullptr;
   }
@@ -34,6 +34,14 @@ class intrusive_queue {
  private:
   Node* head_ = nullptr;
   Node* tail_ = nullptr;  // valid only while head_ is set
+
+  void append(Node* node) noexcept {
+    if (head_ != nullptr) {
+      tail_->next = node;
+    } else {
+      head_ = node;
+    }
+  }
 };
 
 /// FIFO from whose middle a node can leave in O(1), linked through `Node::next` and `Node::prev`.

@@ -50,7 +50,7 @@ class sync_queue {
   sync_queue(const sync_queue&) = delete;
   sync_queue& operator=(const sync_queue&) = delete;
   ~sync_queue() {
-    if (RINGO_UNLIKELY((word_.load(std::memory_order_relaxed) & waiting) != 0)) orphan();  // relaxed: last user
+    if (RINGO_UNLIKELY((load() & waiting) != 0)) orphan();
   }
 
   Word load() const noexcept { return word_.load(std::memory_order_acquire); }  // pairs with change(), publish()
