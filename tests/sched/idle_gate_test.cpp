@@ -124,7 +124,7 @@ TEST_CASE("idle_gate: no wake-up is lost between submitters and sleepers") {
   std::vector<std::thread> threads;
   for (int i = 0; i < sleepers; ++i) {
     threads.emplace_back([&, i] {
-      sleeper& self = all[i];
+      sleeper& self = all[static_cast<std::size_t>(i)];
       auto* const name = reinterpret_cast<worker*>(&self);
       bool searching = false;
       for (;;) {
@@ -166,8 +166,8 @@ TEST_CASE("idle_gate: no wake-up is lost between submitters and sleepers") {
   while (done < submitters * gate_items) std::this_thread::yield();
   over = true;
   for (int i = 0; i < sleepers; ++i) {
-    all[i].permits = 1;
-    all[i].permits.notify_all();
+    all[static_cast<std::size_t>(i)].permits = 1;
+    all[static_cast<std::size_t>(i)].permits.notify_all();
   }
   for (auto& thread : threads) thread.join();
   CHECK(done == submitters * gate_items);
