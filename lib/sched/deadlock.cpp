@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include <dirent.h>
+#include <sys/stat.h>
 
 #include <ringo/error.hpp>
 
@@ -20,15 +21,18 @@ namespace {
 
 constexpr std::size_t dump_max = 1000;
 
-bool is_kernel_worker(const char* thread) noexcept {
+enum class thread_kind { kernel_worker, foreign, gone };
+
+thread_kind kind_of(const char* thread) noexcept {
   std::array<char, 320> path{};
   std::array<char, 32> name{};
   std::snprintf(path.data(), path.size(), "/proc/self/task/%s/comm", thread);
   std::FILE* file = std::fopen(path.data(), "re");
-  if (file == nullptr) return true;  // it has just ended
+  if (file == nullptr) return thread_kind::gone;
   const bool read = std::fgets(name.data(), name.size(), file) != nullptr;
   std::fclose(file);
-  return !read || std::strncmp(name.data(), "iou-", 4) == 0;
+  if (!read) return thread_kind::gone;
+  return std::strncmp(name.data(), "iou-", 4) == 0 ? thread_kind::kernel_worker : thread_kind::foreign;
 }
 
 bool is_own(const scheduler& s, std::int32_t thread, std::int32_t caller_thread) noexcept {
@@ -69,15 +73,32 @@ void dump_fibers() noexcept {
 }
 
 bool foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept {
-  DIR* tasks = ::opendir("/proc/self/task");
-  if (tasks == nullptr) return true;  // cannot tell: never a false alarm
-  int count = RINGO_TSAN ? -1 : 0;  // TSan's own background thread
-  while (const dirent* entry = ::readdir(tasks)) {  // NOLINT(concurrency-mt-unsafe): our own stream
-    const auto thread = static_cast<std::int32_t>(std::strtol(entry->d_name, nullptr, 10));
-    if (thread > 0 && !is_own(s, thread, caller_thread) && !is_kernel_worker(entry->d_name)) ++count;
+  // The kernel ends a listing early when the thread at its cursor has just died. So a listing that names nobody counts
+  // only if it was complete: no thread vanished meanwhile, and there were as many as the directory says (its link
+  // count is the number of threads and 2).
+  constexpr int scans_max = 1000;
+  for (int scan = 0; scan < scans_max; ++scan) {
+    DIR* tasks = ::opendir("/proc/self/task");
+    if (tasks == nullptr) return true;  // cannot tell: never a false alarm
+    int foreign = RINGO_TSAN ? -1 : 0;  // TSan's own background thread
+    bool complete = true;
+    nlink_t listed = 0;
+    while (const dirent* entry = ::readdir(tasks)) {  // NOLINT(concurrency-mt-unsafe): our own stream
+      const auto thread = static_cast<std::int32_t>(std::strtol(entry->d_name, nullptr, 10));
+      if (thread <= 0) continue;
+      ++listed;
+      if (is_own(s, thread, caller_thread)) continue;
+      const thread_kind kind = kind_of(entry->d_name);
+      if (kind == thread_kind::gone) complete = false;
+      if (kind == thread_kind::foreign) ++foreign;
+    }
+    ::closedir(tasks);
+    if (foreign > 0) return true;
+    struct stat status {};
+    if (::stat("/proc/self/task", &status) != 0) return true;
+    if (complete && listed + 2 >= status.st_nlink) return false;
   }
-  ::closedir(tasks);
-  return count > 0;
+  return true;
 }
 
 void report_deadlock(const scheduler& s) noexcept {
