@@ -15,4 +15,9 @@ void add_timer(timer_node& timer, time_point when) {
   if (s.shared_timers().add(timer, when)) s.timer_added();
 }
 
+timer_heap& timers_here() noexcept {
+  worker* w = current_worker();
+  return w != nullptr ? w->timers() : scheduler::instance().shared_timers();
+}
+
 }  // namespace ringo::detail

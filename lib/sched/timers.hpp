@@ -8,4 +8,7 @@ namespace ringo::detail {
 /// be. Any thread; never blocks.
 void add_timer(timer_node& timer, time_point when);
 
+/// The heap that add_timer() would use; for fibers that park on their timer.
+timer_heap& timers_here() noexcept;
+
 }  // namespace ringo::detail

@@ -158,7 +158,7 @@ void run_body(fiber& self) noexcept {
     die_of_exception();
   }
   self.body.destroy();
-  // relaxed, here and below: the fiber's own
+  // relaxed: the fiber's own, here and below
   if (self.locals.load(std::memory_order_relaxed) != nullptr) destroy_locals(self);
   if (const char* name = self.name.load(std::memory_order_relaxed)) {  // relaxed: as above
     self.name.store(nullptr, std::memory_order_relaxed);               // relaxed: as above

@@ -332,7 +332,7 @@ TEST_CASE("sleep: fibers wake in the order of their deadlines, and never early")
         if (ms % 20 == 0) {
           ringo::sleep_until(deadline);  // tidy: real time: sleeping is what is tested
         } else {
-          ringo::sleep_for(deadline -
+          ringo::sleep_for(deadline -  // tidy: real time: sleeping is what is tested
                            std::chrono::steady_clock::now());  // tidy: real time: as above
         }
         if (std::chrono::steady_clock::now() < deadline) ++early;
@@ -353,7 +353,7 @@ TEST_CASE("sleep: durations saturate") {
         ringo::sleep_for(0s);                         // tidy: real time: returns at once
         ringo::sleep_for(-1h);                        // tidy: real time: returns at once
         ringo::sleep_for(std::chrono::hours::min());  // tidy: real time: returns at once
-        ringo::sleep_until(
+        ringo::sleep_until(  // tidy: real time: sleeping is what is tested
             std::chrono::steady_clock::time_point::min());  // tidy: real time: at once
         for (int i = 0; i < 3; ++i) {
           go_until_parked("sleep", [] {

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include <ringo/blocking.hpp>
 #include <ringo/chan.hpp>
 #include <ringo/go.hpp>
 #include <ringo/task.hpp>
@@ -41,14 +42,20 @@ __thread int thread_mark = 0;
   return errno;
 }
 
-/// Returns on another thread than it was called on: the caller yields in a crowd until it is
-/// stolen.
+/// Returns on another thread than it was called on: a fiber that blocks while others wait gives its
+/// run token to another thread, and goes on where there is one.
 void migrate() {
   const int before = ::gettid();
-  eventually([&] { return ::gettid() != before; }, "a migration");
+  eventually(
+      [&] {
+        ringo::go([] {});
+        ringo::blocking([] {});
+        return ::gettid() != before;
+      },
+      "a migration");
 }
 
-/// Fibers that keep several workers awake, so that there is somebody to steal.
+/// Fibers that wait for a worker whenever somebody blocks.
 class crowd {
  public:
   crowd() {
@@ -73,8 +80,8 @@ class crowd {
   fiber_group fibers_;
 };
 
-void on_several_workers(void (*fn)()) {
-  for (const std::size_t workers : {2UL, 8UL}) {
+void on_each_in_a_crowd(void (*fn)()) {
+  for (const std::size_t workers : worker_counts) {
     run_on(workers, [fn] {
       const crowd others;
       fn();
@@ -85,7 +92,7 @@ void on_several_workers(void (*fn)()) {
 }  // namespace
 
 TEST_CASE("GR-32: after a park a fiber may be on another thread, and knows where it is") {
-  on_several_workers([] {
+  on_each_in_a_crowd([] {
     const auto id = ringo::this_fiber::id();
     for (int i = 0; i < migrations_wanted; ++i) {
       const ringo::detail::worker* const before = ringo::detail::current_worker();
@@ -102,7 +109,7 @@ TEST_CASE("GR-32: after a park a fiber may be on another thread, and knows where
 }
 
 TEST_CASE("GR-32: thread-local variables and errno are the thread's, not the fiber's") {
-  on_several_workers([] {
+  on_each_in_a_crowd([] {
     for (int i = 0; i < migrations_wanted; ++i) {
       int* const before = &mark_of_this_thread();
       int* const errno_before = &errno_of_this_thread();
@@ -121,7 +128,7 @@ TEST_CASE("GR-32: thread-local variables and errno are the thread's, not the fib
 }
 
 TEST_CASE("GR-33: addresses of locals stay valid across parks and threads") {
-  on_several_workers([] {
+  on_each_in_a_crowd([] {
     int local = 0;
     int* const address = &local;
     for (int i = 0; i < migrations_wanted; ++i) {
@@ -134,7 +141,7 @@ TEST_CASE("GR-33: addresses of locals stay valid across parks and threads") {
 }
 
 TEST_CASE("exceptions: a fiber may change threads inside a catch block") {
-  on_several_workers([] {
+  on_each_in_a_crowd([] {
     fiber_group fibers;
     for (int name = 0; name < 8; ++name) {
       fibers.go([name] {
@@ -168,7 +175,7 @@ TEST_CASE("exceptions: a fiber may change threads inside a catch block") {
 }
 
 TEST_CASE("exceptions: a fiber may change threads in a destructor that unwinding runs") {
-  on_several_workers([] {
+  on_each_in_a_crowd([] {
     struct migrates {
       ~migrates() {
         EXPECT_EQ(std::uncaught_exceptions(), 1);

@@ -95,13 +95,13 @@ TEST_CASE("shutdown: everything that fibers may be parked on stays usable") {
       });
       ringo::go([&lock] { lock.lock(); });
       ringo::go([&group] { group.wait(); });
-      ringo::go([] { ringo::sleep_for(1h); });
+      ringo::go([] { ringo::sleep_for(1h); });  // tidy: real time: never ends
       ringo::go([] { ringo::select(); });
       ringo::go([] { ringo::chan<int>{}.send(1); });
       ringo::go([] { ringo::select(ringo::recv(ringo::after(1h))); });
       // The joiner's task is never joined.
       ringo::go([] {
-        auto task = ringo::spawn([] { ringo::sleep_for(1h); });
+        auto task = ringo::spawn([] { ringo::sleep_for(1h); });  // tidy: real time: never ends
         task.join();
       });
       wait_until_parked(10);
@@ -153,13 +153,13 @@ TEST_CASE("shutdown: a fiber of the next run inherits nothing from one that was 
         for (int i = 0; i < 20; ++i) {
           ringo::go({.name = "left over, and with a long name"}, [] {
             const ringo::thread_pin pin;
-            ringo::sleep_for(1h);
+            ringo::sleep_for(1h);  // tidy: real time: never ends
           });
           ringo::go([] {
             try {
               throw 1;
             } catch (...) {
-              ringo::sleep_for(1h);
+              ringo::sleep_for(1h);  // tidy: real time: never ends
             }
           });
         }

@@ -1,0 +1,30 @@
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+#include <system_error>
+#include <type_traits>
+
+#include <ringo/error.hpp>
+
+TEST_CASE("error: codes compare with std's conditions") {
+  CHECK(std::error_code(ringo::errc::canceled) == std::errc::operation_canceled);
+  CHECK(std::error_code(ringo::errc::deadline_exceeded) == std::errc::timed_out);
+  CHECK(std::error_code(ringo::errc::closed) != std::errc::operation_canceled);
+  CHECK(std::error_code(ringo::errc::eof) == ringo::errc::eof);
+  CHECK(std::error_code(ringo::errc::eof) != ringo::errc::closed);
+}
+
+TEST_CASE("error: each code has its own text, and the category is one object") {
+  CHECK(std::error_code(ringo::errc::eof).message() == "end of stream");
+  CHECK(std::error_code(ringo::errc::canceled).message() == "context canceled");
+  CHECK(std::error_code(ringo::errc::deadline_exceeded).message() == "context deadline exceeded");
+  CHECK(std::error_code(ringo::errc::closed).message() == "closed");
+  CHECK(&std::error_code(ringo::errc::eof).category() == &ringo::error_category());
+  CHECK(ringo::error_category().message(999) == "unknown ringo error");
+}
+
+TEST_CASE("error: a panic is a logic_error with Go's text") {
+  static_assert(std::is_base_of_v<std::logic_error, ringo::panic_error>);
+  CHECK_THROWS_WITH_AS(ringo::detail::panic("send on closed channel"), "send on closed channel",
+                       ringo::panic_error);
+}
