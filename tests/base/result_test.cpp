@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <ostream>
 #include <string>
 #include <system_error>
 #include <utility>

@@ -1,5 +1,5 @@
-// Misuses locks, waits for what never comes, or lets an exception leave a fiber, in the way that the
-// first argument names. Each of these must end the process with status 2.
+// Misuses locks, waits for what never comes, or lets an exception leave a fiber, in the way that
+// the first argument names. Each of these must end the process with status 2.
 
 #include <cstdio>
 #include <cstdlib>

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <ostream>
 #include <thread>
 #include <vector>
 

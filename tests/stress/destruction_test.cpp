@@ -1,5 +1,5 @@
-// The rule that a primitive may be destroyed as soon as the call that waited for it has returned, even
-// while the call that let it go is still returning elsewhere.
+// The rule that a primitive may be destroyed as soon as the call that waited for it has returned,
+// even while the call that let it go is still returning elsewhere.
 //
 // Two sides go through a batch of objects: one lets each go, the other waits for it and destroys it
 // at once. Random pauses let now the one, now the other be ahead, and yields move them between
@@ -40,7 +40,7 @@ namespace {
 
 // clang-format off
 //                                                       plain      asan    tsan
-constexpr auto fiber_rounds  = sizes::pick<std::size_t>(1'000'000, 50'000, 20'000);
+constexpr auto fiber_rounds  = sizes::pick<std::size_t>(1'000'000, 200'000, 50'000);
 constexpr auto thread_rounds = sizes::pick<std::size_t>(200'000,   20'000, 5'000);
 // clang-format on
 constexpr std::size_t batch_size = 500;

@@ -1,7 +1,7 @@
-// Everything at once: fibers and plain threads that take random steps with locks, wait_groups, onces,
-// tasks, channels, selects with timeouts, sleeps and yields, on shared and on short-lived objects.
-// Checked: what locks guard is counted exactly, tickets are neither lost nor doubled, each value is
-// received once, every wait ends, and everybody comes to the end. Channels alone are in
+// Everything at once: fibers and plain threads that take random steps with locks, wait_groups,
+// onces, tasks, channels, selects with timeouts, sleeps and yields, on shared and on short-lived
+// objects. Checked: what locks guard is counted exactly, tickets are neither lost nor doubled, each
+// value is received once, every wait ends, and everybody comes to the end. Channels alone are in
 // tests/chan/stress_test.cpp.
 //
 // RINGO_SEED repeats the choices of a run, RINGO_STRESS_SECONDS (default 2) makes it longer.
@@ -49,8 +49,8 @@ namespace {
 
 struct guarded {
   ringo::mutex lock;
-  std::uint64_t count = 0;          // guarded by lock
-  bool inside = false;              // guarded by lock
+  std::uint64_t count = 0;  // guarded by lock
+  bool inside = false;      // guarded by lock
   std::atomic<std::uint64_t> want{0};
 };
 
@@ -195,7 +195,8 @@ class actor {
     std::optional<std::uint64_t> theirs;
     switch (below(3)) {
       case 0:
-        if (ringo::select(ringo::send(world_.market, mine), ringo::recv(ringo::after(a_moment()))) == 0)
+        if (ringo::select(ringo::send(world_.market, mine),
+                          ringo::recv(ringo::after(a_moment()))) == 0)
           world_.sold += mine;
         break;
       case 1:
@@ -300,7 +301,8 @@ class actor {
       ringo::yield();
       ringo::goexit();
     });
-    EXPECT_EQ(panic_text([&] { ending.join(); }), std::string("join of a fiber that called goexit"));
+    EXPECT_EQ(panic_text([&] { ending.join(); }),
+              std::string("join of a fiber that called goexit"));
   }
 };
 
@@ -311,14 +313,11 @@ void play_round(std::uint64_t round) {
   thread_group threads;
   const auto steps = [&] { return 10 + random() % 40; };
   for (std::size_t n = 1 + random() % 12; n > 0; --n) {
-    fibers.go([one = std::make_unique<actor>(everything, 2), count = steps()] {
-      (*one)(count);
-    });
+    fibers.go([one = std::make_unique<actor>(everything, 2), count = steps()] { (*one)(count); });
   }
   for (std::size_t n = random() % 4; n > 0; --n) {
-    threads.start([one = std::make_unique<actor>(everything, 1), count = steps()] {
-      (*one)(count);
-    });
+    threads.start(
+        [one = std::make_unique<actor>(everything, 1), count = steps()] { (*one)(count); });
   }
   fibers.join();
   threads.join();
@@ -349,8 +348,14 @@ void play(std::size_t workers, std::chrono::milliseconds how_long) {
 
 }  // namespace
 
-TEST_CASE("mixed: random work on eight workers comes out right") { play(8, duration()); }
+TEST_CASE("mixed: random work on eight workers comes out right") {
+  play(8, duration());
+}
 
-TEST_CASE("mixed: random work on two workers comes out right") { play(2, duration() / 4); }
+TEST_CASE("mixed: random work on two workers comes out right") {
+  play(2, duration() / 4);
+}
 
-TEST_CASE("mixed: random work on one worker comes out right") { play(1, duration() / 4); }
+TEST_CASE("mixed: random work on one worker comes out right") {
+  play(1, duration() / 4);
+}

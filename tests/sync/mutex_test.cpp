@@ -359,8 +359,8 @@ TEST_CASE("SY-5: what was done before an unlock is seen after each later lock") 
   });
 }
 
-// After Go's TestMutexFairness. The hog parks only while it holds the lock, so that whoever it wakes
-// with its unlock finds the lock taken again: only a direct hand-over helps.
+// After Go's TestMutexFairness. The hog parks only while it holds the lock, so that whoever it
+// wakes with its unlock finds the lock taken again: only a direct hand-over helps.
 TEST_CASE("SY-6: a hog cannot lock others out") {
   run_on_each([] {
     ringo::mutex m;
@@ -430,8 +430,8 @@ TEST_CASE("mutex: fibers left over at the end of run are in no queue afterwards"
   });
 }
 
-// The unlock wakes the waiter, and the run ends before that has run. Once, the mutex remained in the
-// belief that somebody was on its way, and woke nobody any more.
+// The unlock wakes the waiter, and the run ends before that has run. Once, the mutex remained in
+// the belief that somebody was on its way, and woke nobody any more.
 TEST_CASE("mutex: a waiter that was woken but never ran does not spoil it for the next run") {
   for_each_worker_count([](std::size_t workers) {
     ringo::mutex m;
@@ -439,9 +439,7 @@ TEST_CASE("mutex: a waiter that was woken but never ran does not spoil it for th
         workers,
         [&] {
           m.lock();
-          go_until_parked(parked_in_lock, [&] {
-            const std::lock_guard guard(m);
-          });
+          go_until_parked(parked_in_lock, [&] { const std::lock_guard guard(m); });
           m.unlock();
         },
         leftovers::allowed);

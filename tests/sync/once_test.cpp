@@ -223,7 +223,8 @@ TEST_CASE("SY-21: goexit counts as done and ends only the fiber that ran") {
     eventually([] { return ringo::detail::parked_count() == 1; }, "the runner to park");
     const auto caller = go_until_parked(parked_in_once, [&] { once.call([] {}); });
     go_on.send();
-    EXPECT_EQ(panic_text([&] { runner.join(); }), std::string("join of a fiber that called goexit"));
+    EXPECT_EQ(panic_text([&] { runner.join(); }),
+              std::string("join of a fiber that called goexit"));
     EXPECT_EQ(caller.wait(), std::string());
     EXPECT(!returned);
     bool ran = false;

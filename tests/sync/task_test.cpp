@@ -272,7 +272,9 @@ TEST_CASE("task: detach and drop let the fiber go on alone") {
     for (int i = 0; i < race_rounds / 10; ++i) {
       finished.add(2);
       spawn([&] { finished.done(); }).detach();
-      { const auto dropped = spawn([&] { finished.done(); }); }
+      {
+        const auto dropped = spawn([&] { finished.done(); });
+      }
       if (i % 4 == 0) ringo::yield();
     }
     finished.wait();
@@ -291,7 +293,8 @@ TEST_CASE("task: join of a fiber that called goexit panics") {
       ringo::yield();
       ringo::goexit();
     });
-    EXPECT_EQ(panic_text([&] { exiting.join(); }), std::string("join of a fiber that called goexit"));
+    EXPECT_EQ(panic_text([&] { exiting.join(); }),
+              std::string("join of a fiber that called goexit"));
     EXPECT(destroyed);
     EXPECT_EQ(panic_text([&] { exiting.join(); }), joined_twice);
     spawn([] { ringo::goexit(); }).detach();
@@ -354,10 +357,13 @@ TEST_CASE("task: many at a time, joined in any order") {
 
 TEST_CASE("task: spawn takes options, and refuses a null function") {
   run_on_each([] {
-    EXPECT_EQ(spawn({.name = "worker bee"},
-                    [] { return std::string(ringo::this_fiber::name()); }).join(),
-              std::string("worker bee"));
-    EXPECT_EQ(spawn({.stack_size = 1 << 20}, [](int n) { return n; }, 5).join(), 5);
+    EXPECT_EQ(
+        spawn({.name = "worker bee"}, [] { return std::string(ringo::this_fiber::name()); }).join(),
+        std::string("worker bee"));
+    EXPECT_EQ(spawn(
+                  {.stack_size = 1 << 20}, [](int n) { return n; }, 5)
+                  .join(),
+              5);
     int (*const nothing)() = nullptr;
     EXPECT_EQ(panic_text([&] { (void)spawn(nothing); }), std::string("go of nil func value"));
     EXPECT_EQ(panic_text([&] { (void)spawn(std::function<int()>()); }),
@@ -385,9 +391,8 @@ TEST_CASE("task: joiners and joined may both be left over at the end of run") {
         workers,
         [] {
           for (int i = 0; i < 5; ++i) {
-            go_until_parked(parked_in_join, [] {
-              spawn([] { (void)ringo::make_chan<int>().recv(); }).join();
-            });
+            go_until_parked(parked_in_join,
+                            [] { spawn([] { (void)ringo::make_chan<int>().recv(); }).join(); });
           }
         },
         leftovers::allowed);

@@ -1,5 +1,5 @@
-// The wait_group. How a process ends by what leaves wait_group::go is in sync_death_test.cpp, the end
-// of a wait_group's life in tests/stress/destruction_test.cpp.
+// The wait_group. How a process ends by what leaves wait_group::go is in sync_death_test.cpp, the
+// end of a wait_group's life in tests/stress/destruction_test.cpp.
 
 #include <doctest/doctest.h>
 
@@ -62,7 +62,8 @@ void two_barriers(ringo::wait_group& first, ringo::wait_group& second) {
 
 }  // namespace
 
-TEST_CASE("SY-15: wait returns when the counter is zero and releases all who wait, again and again") {
+TEST_CASE(
+    "SY-15: wait returns when the counter is zero and releases all who wait, again and again") {
   run_on_each([] {
     ringo::wait_group first;
     ringo::wait_group second;
@@ -204,8 +205,8 @@ TEST_CASE("SY-15: it may be used again while waiters of the round before are sti
   });
 }
 
-// After Go's TestWaitGroupRace. The writes are plain: ThreadSanitizer sees whether done and wait order
-// them.
+// After Go's TestWaitGroupRace. The writes are plain: ThreadSanitizer sees whether done and wait
+// order them.
 TEST_CASE("SY-18: wait is never early and sees what was done before done") {
   run_on_each([] {
     for (int round = 0; round < race_rounds; ++round) {
@@ -342,7 +343,8 @@ TEST_CASE("SY-19: goexit counts as done, after the destructors") {
 
 namespace {
 
-/// Tells when the function that captures it is destroyed; slow, so that a wait that is early is seen.
+/// Tells when the function that captures it is destroyed; slow, so that a wait that is early is
+/// seen.
 class capture {
  public:
   explicit capture(bool& gone) : gone_(&gone) {}

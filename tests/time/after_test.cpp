@@ -48,7 +48,9 @@ bool timers_pending() {
   return false;
 }
 
-std::size_t bytes_in_use() { return ::mallinfo2().uordblks; }
+std::size_t bytes_in_use() {
+  return ::mallinfo2().uordblks;
+}
 
 }  // namespace
 
@@ -233,7 +235,8 @@ TEST_CASE("after: a select that is won at the same time as the timer fires keeps
     const auto sender = watched_fiber::start([&] {
       auto random = generator(5);
       while (!over) {
-        ringo::select(ringo::send(ch, 1), ringo::recv(after(std::chrono::microseconds(random() % 40))));
+        ringo::select(ringo::send(ch, 1),
+                      ringo::recv(after(std::chrono::microseconds(random() % 40))));
       }
     });
     auto random = generator(6);
@@ -242,8 +245,9 @@ TEST_CASE("after: a select that is won at the same time as the timer fires keeps
     for (std::size_t i = 0; i < race_rounds / 10; ++i) {
       std::optional<int> value;
       std::optional<time_point> time;
-      const std::size_t index = ringo::select(
-          ringo::recv(ch, value), ringo::recv(after(std::chrono::microseconds(random() % 40)), time));
+      const std::size_t index =
+          ringo::select(ringo::recv(ch, value),
+                        ringo::recv(after(std::chrono::microseconds(random() % 40)), time));
       EXPECT_EQ(value.has_value(), index == 0);
       EXPECT_EQ(time.has_value(), index == 1);
       ++(index == 0 ? received : timed_out);

@@ -1,5 +1,5 @@
-// Sleeping: the one thing that takes real time. Short sleeps only; what is checked is never how long
-// one took, but that it was not too short, and what happened meanwhile.
+// Sleeping: the one thing that takes real time. Short sleeps only; what is checked is never how
+// long one took, but that it was not too short, and what happened meanwhile.
 
 #include <doctest/doctest.h>
 
@@ -50,7 +50,8 @@ void expect_not_early(std::chrono::nanoseconds asked) {
 
 TEST_CASE("sleep: is never shorter than asked") {
   const auto check = [] {
-    for (const std::chrono::nanoseconds asked : {1ns, 999ns, 1'000ns, 50'000ns, 1'000'001ns, 3'000'000ns}) {
+    for (const std::chrono::nanoseconds asked :
+         {1ns, 999ns, 1'000ns, 50'000ns, 1'000'001ns, 3'000'000ns}) {
       expect_not_early(asked);
     }
   };
@@ -234,11 +235,10 @@ TEST_CASE("sleep: fibers that sleep for ever are left over, and wake in no later
       run_on(
           workers,
           [] {
-            for (const std::chrono::nanoseconds how_long :
-                 {std::chrono::nanoseconds::max(),
-                  std::chrono::nanoseconds(1h),
-                  std::chrono::nanoseconds(200ms),
-                  std::chrono::nanoseconds(50ms)}) {
+            for (const std::chrono::nanoseconds how_long : {std::chrono::nanoseconds::max(),
+                                                            std::chrono::nanoseconds(1h),
+                                                            std::chrono::nanoseconds(200ms),
+                                                            std::chrono::nanoseconds(50ms)}) {
               go_until_parked(parked_in_sleep, [how_long] {
                 ringo::sleep_for(how_long);
                 ++woken;
