@@ -36,6 +36,7 @@ void sleep_thread_until(time_point deadline) noexcept {
   if (deadline == never) {
     for (;;) ::pause();
   }
+  if (deadline <= steady_clock::now()) return;
   const auto since_boot = deadline.time_since_epoch();
   const auto seconds = std::chrono::floor<std::chrono::seconds>(since_boot);
   const std::timespec until{static_cast<std::time_t>(seconds.count()),

@@ -50,7 +50,7 @@ struct element_type {
         std::memcpy(to, from, sizeof(std::uint64_t));
       } else if (size == sizeof(std::uint32_t)) {
         std::memcpy(to, from, sizeof(std::uint32_t));
-      } else {
+      } else if (size != 0) {  // of chan<void>: the addresses may be null
         std::memcpy(to, from, size);
       }
     } else {
