@@ -95,6 +95,7 @@ std::error_code sleep_until_time(cancellation& stop, time_point deadline) noexce
   self.on_cancel.fire = &cancellable_sleeper::fire_cancel;
   self.stop = &stop;
   self.who = current_fiber();
+  stop.prepare_add();
   heap.add_and_keep_lock(self.timer, deadline);
   park(cancellable_sleeper::kind, &self);
   // One of the two has fired; the other must not, and whoever fires has let go of the frame.

@@ -43,6 +43,8 @@ class cancellation {
   /// Only the first call has an effect; true for it. Never blocks. O(listeners).
   bool cancel(std::error_code why) noexcept;
 
+  /// By the fiber whose departure will call add(): what it did before is seen by cancel().
+  void prepare_add() noexcept { lock_.prepare_handover(); }
   /// False: done already.
   bool add(listener& l) noexcept;
   /// False: it has fired, or was never added.

@@ -44,8 +44,6 @@ void discard(fiber& f) noexcept {
   f.stack_base.store(nullptr);
   f.set(fiber_state::unused);
   sanitizer_release(&f);
-  // The body may lie in the block itself; for ASan it stays too.
-  if (RINGO_ASAN) return;
   fiber* block = &f;
   fiber_registry::instance().give_back(&block, 1);
 }
@@ -81,7 +79,7 @@ std::size_t scheduler::stop() noexcept {
     if (!w->abandoned()) delete w;
   }
   // An abandoned thread may be looking at the table.
-  if (abandoned) kept_tables_.push_back(std::move(workers_));
+  if (abandoned) static_cast<void>(workers_.release());
   spares_.clear();
   threads_.clear();
   surplus_ = 0;
