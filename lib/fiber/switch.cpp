@@ -12,8 +12,8 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if RINGO_TSAN
-#include <array>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 extern "C" {
 void* __tsan_get_current_fiber();
@@ -68,7 +68,9 @@ using boost::context::detail::transfer_t;
 // Without this flag TSan takes each switch for a synchronization.
 constexpr unsigned tsan_no_sync = 1;
 
-/// Making and destroying a handle is dear and their number is limited, so they are recycled.
+/// Making and destroying a handle is dear and their number is limited, so they are recycled; but not for ever: a fiber
+/// ends without returning from the functions that began it, so each use leaves a few entries on the handle's shadow
+/// stack, which has 64 Ki of them and no check.
 class handle_pool {
  public:
   void* take() {
@@ -80,12 +82,19 @@ class handle_pool {
   }
   void put(void* handle) {
     std::lock_guard guard(lock_);
-    unused_.push_back(handle);
+    if (++uses_[handle] < uses_max) {
+      unused_.push_back(handle);
+    } else {
+      uses_.erase(handle);
+      __tsan_destroy_fiber(handle);
+    }
   }
 
  private:
+  static constexpr int uses_max = 1'000;
   std::mutex lock_;  // held for a few instructions, and never across a switch
   std::vector<void*> unused_;
+  std::unordered_map<void*, int> uses_;
 };
 
 handle_pool& handles() {

@@ -1,5 +1,6 @@
 #include <ringo/detail/completion.hpp>
 
+#include "fiber/sanitizer.hpp"
 #include "sched/park.hpp"
 
 namespace ringo::detail {
@@ -31,6 +32,7 @@ bool completion::finish() noexcept {
 RINGO_NO_TSAN void completion::wait() {
   if (word_.load() == done) return;
   waiter_ = current_fiber();
+  sanitizer_release(&word_);  // `after` publishes the waiter under another identity
   park(completion_waits::kind, this);
   word_.load();  // takes over what the finisher did, if it came while this fiber was parking
 }

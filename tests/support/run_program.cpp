@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <system_error>
+
+#include <ringo/detail/config.hpp>
 
 namespace ringo::test {
 namespace {
@@ -29,6 +32,13 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
 std::vector<std::string> environment_with(const std::vector<std::string>& added) {
   std::vector<std::string> result = added;  // first: the first entry of a name is the one found
   for (char** entry = environ; *entry != nullptr; ++entry) result.emplace_back(*entry);
+#if RINGO_TSAN
+  // ThreadSanitizer waits a second at exit for late reports; these programs end many times a test.
+  const char* const options = std::getenv("TSAN_OPTIONS");
+  result.insert(
+      result.begin(),
+      std::string("TSAN_OPTIONS=") + (options != nullptr ? options : "") + ":atexit_sleep_ms=0");
+#endif
   return result;
 }
 
