@@ -136,6 +136,7 @@ class scheduler {
   std::atomic<std::uint32_t> tokens_{1};
   std::atomic<std::uint32_t> count_{0};
   std::unique_ptr<std::atomic<worker*>[]> workers_;
+  std::vector<std::unique_ptr<std::atomic<worker*>[]>> kept_tables_;  // of runs with abandoned threads; never read
   std::vector<std::unique_ptr<timer_heap>> heaps_;  // outlive the runs: a channel may hold a timer
   std::vector<pthread_t> threads_ RINGO_GUARDED_BY(token_lock_);  // by worker index
   std::atomic<std::uint64_t> external_spawned_{0};

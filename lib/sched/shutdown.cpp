@@ -80,7 +80,7 @@ std::size_t scheduler::stop() noexcept {
     if (!w->abandoned()) delete w;
   }
   // An abandoned thread may be looking at the table.
-  if (abandoned) static_cast<void>(workers_.release());
+  if (abandoned) kept_tables_.push_back(std::move(workers_));
   spares_.clear();
   threads_.clear();
   surplus_ = 0;

@@ -34,7 +34,6 @@ constexpr std::size_t trim_batch = 16;
 void prefetch_stack(const fiber& f) noexcept {
   const auto* saved = static_cast<const std::byte*>(f.at.resume_at);
   if (saved == nullptr) return;  // not started yet
-  if (saved == nullptr) return;  // not started yet
   for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(saved + line * cache_line);
 }
 

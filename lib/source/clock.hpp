@@ -17,4 +17,10 @@ inline time_point deadline_after(time_point from, nanoseconds delay) noexcept {
   return delay >= never - from ? never : from + delay;
 }
 
+/// From now to `deadline`, which lies anywhere; not negative.
+inline nanoseconds time_left(time_point deadline) noexcept {
+  const time_point now = steady_clock::now();
+  return deadline > now ? nanoseconds(deadline - now) : nanoseconds(0);
+}
+
 }  // namespace ringo::detail

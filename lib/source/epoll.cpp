@@ -47,7 +47,7 @@ class epoll_engine final : public engine {
 
   int epoll_wait_until(epoll_event* events, time_point deadline) noexcept {
     if (deadline == never) return ::epoll_wait(epoll_, events, events_max, -1);
-    const auto left = std::max(nanoseconds(0), nanoseconds(deadline - steady_clock::now()));
+    const auto left = time_left(deadline);
 #ifdef SYS_epoll_pwait2
     std::timespec limit{};
     limit.tv_sec = static_cast<std::time_t>(left.count() / 1'000'000'000);

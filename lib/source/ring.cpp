@@ -120,7 +120,7 @@ class ring_engine final : public engine {
     io_uring_getevents_arg argument{};
     argument.sigmask_sz = _NSIG / 8;
     if (deadline != never) {
-      const auto left = std::max(nanoseconds(0), nanoseconds(deadline - steady_clock::now()));
+      const auto left = time_left(deadline);
       limit.tv_sec = left.count() / 1'000'000'000;
       limit.tv_nsec = left.count() % 1'000'000'000;
       argument.ts = reinterpret_cast<std::uint64_t>(&limit);
