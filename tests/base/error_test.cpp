@@ -2,6 +2,7 @@
 
 #include <ostream>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 #include <type_traits>
 
@@ -24,8 +25,27 @@ TEST_CASE("error: each code has its own text, and the category is one object") {
   CHECK(ringo::error_category().message(999) == "unknown ringo error");
 }
 
+TEST_CASE("error: conditions equal std's in both directions, and only theirs") {
+  using ringo::errc;
+  for (const auto code : {errc::eof, errc::canceled, errc::deadline_exceeded, errc::closed}) {
+    const std::error_code error = code;
+    CAPTURE(error.message());
+    CHECK(error);
+    CHECK((error == std::errc::operation_canceled) == (code == errc::canceled));
+    CHECK((error == std::errc::timed_out) == (code == errc::deadline_exceeded));
+    CHECK(error == code);
+    CHECK(error != std::errc::broken_pipe);
+    CHECK(error != std::error_code());
+  }
+  CHECK(std::error_code(errc::eof).category().name() == std::string("ringo"));
+  // A system error that means the same is equal as a condition, not as a code.
+  const auto system = std::make_error_code(std::errc::timed_out);
+  CHECK(system == std::errc::timed_out);
+  CHECK(system != std::error_code(errc::deadline_exceeded));
+}
+
 TEST_CASE("error: a panic is a logic_error with Go's text") {
   static_assert(std::is_base_of_v<std::logic_error, ringo::panic_error>);
-  CHECK_THROWS_WITH_AS(ringo::detail::panic("send on closed channel"), "send on closed channel",
-                       ringo::panic_error);
+  CHECK_THROWS_WITH_AS(
+      ringo::detail::panic("send on closed channel"), "send on closed channel", ringo::panic_error);
 }

@@ -133,16 +133,18 @@ TEST_CASE("CH-38: a receive may discard its value, which is consumed and destroy
 // After Go's test/chan/select7.go: three ways to receive and discard, three ways to send.
 TEST_CASE("CH-38: every way to discard frees every kind of sender") {
   run_on_each([] {
-    using operation = void (*)(chan<int>);
+    using operation = void (*)(const chan<int>&);
     const operation receives[] = {
-        [](chan<int> ch) { (void)ch.recv(); },
-        [](chan<int> ch) { ringo::select(ringo::recv(ch)); },
-        [](chan<int> ch) { ringo::select(ringo::recv(ch), ringo::recv(make_chan<int>())); },
+        [](const chan<int>& ch) { (void)ch.recv(); },
+        [](const chan<int>& ch) { ringo::select(ringo::recv(ch)); },
+        [](const chan<int>& ch) { ringo::select(ringo::recv(ch), ringo::recv(make_chan<int>())); },
     };
     const operation sends[] = {
-        [](chan<int> ch) { ch.send(1); },
-        [](chan<int> ch) { ringo::select(ringo::send(ch, 1)); },
-        [](chan<int> ch) { ringo::select(ringo::send(ch, 1), ringo::send(make_chan<int>(), 1)); },
+        [](const chan<int>& ch) { ch.send(1); },
+        [](const chan<int>& ch) { ringo::select(ringo::send(ch, 1)); },
+        [](const chan<int>& ch) {
+          ringo::select(ringo::send(ch, 1), ringo::send(make_chan<int>(), 1));
+        },
     };
     for (const auto receive : receives) {
       for (const auto send : sends) {

@@ -80,7 +80,7 @@ TEST_CASE("CH-10: an unbuffered channel is a pure fifo through a chain of receiv
       });
       in = out;
     }
-    chan<int>(start).send(0);
+    start.send(0);
     for (int i = 0; i < links; ++i) ch.send(i);
     (void)in.recv();
     fibers.join();

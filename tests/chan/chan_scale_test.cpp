@@ -71,7 +71,7 @@ static void pass_token_through(std::size_t links) {
     ringo::go([left, right]() mutable { left.send(*right.recv()); });
   }
   ringo::go([right]() mutable { right.send(1); });
-  EXPECT_EQ(chan<int>(leftmost).recv(), std::optional<int>(1));
+  EXPECT_EQ(leftmost.recv(), std::optional<int>(1));
 }
 
 TEST_CASE("CH-40: a token passes a chain of 10000 fibers") {
@@ -107,7 +107,7 @@ TEST_CASE("CH-40: a chain of filters sieves primes") {
           }
         });
         for (std::size_t i = 0; i < sizes::sieve_primes; ++i) {
-          EXPECT_EQ(chan<int>(found).recv(), std::optional<int>(primes[i]));
+          EXPECT_EQ(found.recv(), std::optional<int>(primes[i]));
         }
       },
       leftovers::allowed);
@@ -140,7 +140,7 @@ struct peeked {
 
 /// A channel whose sends never block: a fiber keeps what `out` does not take yet. While there is
 /// nothing to give, its output case is a nil channel.
-stream unbounded(stream out) {
+stream unbounded(const stream& out) {
   auto in = make_chan<int>(10);
   ringo::go([=] {
     std::deque<int> kept;
@@ -158,7 +158,7 @@ stream unbounded(stream out) {
   return in;
 }
 
-void merge_multiples(stream primes, stream composites) {
+void merge_multiples(const stream& primes, const stream& composites) {
   std::priority_queue<peeked> heap;
   int smallest = 15;
   const auto advance = [&] {
@@ -182,7 +182,7 @@ void merge_multiples(stream primes, stream composites) {
   }
 }
 
-void keep_primes(stream composites, stream feedback, stream found) {
+void keep_primes(const stream& composites, const stream& feedback, const stream& found) {
   auto primes = unbounded(feedback);
   auto candidates = count_from(5, 2, 50);
   int prime = *candidates.recv();

@@ -55,17 +55,17 @@ struct series {
   chan<rational> data = make_chan<rational>();
 };
 
-rational get(series in) {
+rational get(const series& in) {
   in.request.send(0);
   return *in.data.recv();
 }
 
-void put(rational term, series out) {
+void put(rational term, const series& out) {
   (void)out.request.recv();
   out.data.send(term);
 }
 
-void copy_series(series in, series out) {
+void copy_series(const series& in, const series& out) {
   for (;;) {
     (void)out.request.recv();
     out.data.send(get(in));
@@ -99,7 +99,7 @@ std::array<rational, 2> get_both(const series& first, const series& second) {
 
 /// Serves one term of `in` to both outputs, which may be read at different rates. Each term is
 /// served by a fiber of its own; `wait` tells it that the older ones have caught up.
-void serve_split(series in, std::array<series, 2> out, chan<void> wait) {
+void serve_split(const series& in, std::array<series, 2> out, const chan<void>& wait) {
   bool newest_only = true;
   if (ringo::select(ringo::recv(out[0].request), ringo::recv(wait)) == 1) {
     newest_only = false;
@@ -118,14 +118,14 @@ void serve_split(series in, std::array<series, 2> out, chan<void> wait) {
   release.send();
 }
 
-void split(series in, const std::array<series, 2>& out) {
+void split(const series& in, const std::array<series, 2>& out) {
   auto release = make_chan<void>();
   ringo::go(serve_split, in, out, release);
   release.send();
 }
 
-std::array<series, 2> split(series in) {
-  const std::array<series, 2> out = {};
+std::array<series, 2> split(const series& in) {
+  std::array<series, 2> out = {};
   split(in, out);
   return out;
 }
@@ -138,13 +138,13 @@ series generate(Body body) {
 }
 
 series repeat(rational term) {
-  return generate([=](series out) {
+  return generate([=](const series& out) {
     for (;;) put(term, out);
   });
 }
 
-series add(series u, series v) {
-  return generate([=](series out) {
+series add(const series& u, const series& v) {
+  return generate([=](const series& out) {
     for (;;) {
       (void)out.request.recv();
       const auto [a, b] = get_both(u, v);
@@ -160,8 +160,8 @@ series add(series u, series v) {
   });
 }
 
-series scale(rational factor, series u) {
-  return generate([=](series out) {
+series scale(rational factor, const series& u) {
+  return generate([=](const series& out) {
     for (;;) {
       (void)out.request.recv();
       const rational term = get(u);
@@ -172,8 +172,8 @@ series scale(rational factor, series u) {
 }
 
 /// (u + xU)(v + xV) = uv + x(uV + vU) + xxUV
-series multiply(series u, series v) {
-  return generate([=](series out) {
+series multiply(const series& u, const series& v) {
+  return generate([=](const series& out) {
     (void)out.request.recv();
     const auto first = get_both(u, v);
     if (is_end(first[0]) || is_end(first[1])) {
@@ -190,8 +190,8 @@ series multiply(series u, series v) {
   });
 }
 
-series differentiate(series u) {
-  return generate([=](series out) {
+series differentiate(const series& u) {
+  return generate([=](const series& out) {
     (void)out.request.recv();
     rational term = get(u);
     for (std::int64_t i = 1; !is_end(term); ++i) {
@@ -204,8 +204,8 @@ series differentiate(series u) {
   });
 }
 
-series integrate(rational constant, series u) {
-  return generate([=](series out) {
+series integrate(rational constant, const series& u) {
+  return generate([=](const series& out) {
     put(constant, out);
     for (std::int64_t i = 1;; ++i) {
       (void)out.request.recv();
@@ -217,13 +217,13 @@ series integrate(rational constant, series u) {
 }
 
 /// Z = exp(U) solves DZ = Z * DU: a loop of fibers that feeds on its own output.
-series exponential(series u) {
+series exponential(const series& u) {
   const std::array<series, 2> z = {};
   split(integrate({1, 1}, multiply(z[0], differentiate(u))), z);
   return z[1];
 }
 
-void expect_terms(series actual, const std::vector<rational>& expected) {
+void expect_terms(const series& actual, const std::vector<rational>& expected) {
   for (std::size_t i = 0; i < std::min(expected.size(), sizes::series_terms); ++i) {
     const rational term = get(actual);
     EXPECT_EQ(term.numerator, expected[i].numerator);

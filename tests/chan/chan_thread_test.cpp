@@ -40,7 +40,7 @@ constexpr actor actors[] = {
     {"a thread in select", place::thread, way::select},
 };
 
-void send_all(chan<std::size_t> ch, chan<int> quiet, way how) {
+void send_all(const chan<std::size_t>& ch, const chan<int>& quiet, way how) {
   for (std::size_t i = 0; i < sizes::thread_values; ++i) {
     if (how == way::plain) {
       ch.send(i);
@@ -51,7 +51,7 @@ void send_all(chan<std::size_t> ch, chan<int> quiet, way how) {
   ch.close();
 }
 
-void receive_all(chan<std::size_t> ch, chan<int> quiet, way how) {
+void receive_all(const chan<std::size_t>& ch, const chan<int>& quiet, way how) {
   std::size_t expected = 0;
   for (;;) {
     std::optional<std::size_t> value;
@@ -124,7 +124,7 @@ TEST_CASE("CH-11: a crowd of fibers and threads delivers each value exactly once
           const std::size_t base = next_base.fetch_add(sizes::thread_values);
           for (std::size_t n = 0; n < sizes::thread_values; ++n) {
             if (how == way::plain) {
-              chan(ch).send(base + n);
+              ch.send(base + n);
             } else {
               ringo::select(ringo::send(ch, base + n), ringo::recv(quiet));
             }
@@ -134,13 +134,13 @@ TEST_CASE("CH-11: a crowd of fibers and threads delivers each value exactly once
           for (;;) {
             std::optional<std::size_t> value;
             if (how == way::plain) {
-              value = chan(ch).recv();
+              value = ch.recv();
             } else {
               ringo::select(ringo::recv(ch, value), ringo::recv(quiet));
             }
             if (!value) return;
             ++seen[*value];
-            if (++received == total) chan(ch).close();
+            if (++received == total) ch.close();
           }
         });
       }
@@ -158,7 +158,7 @@ TEST_CASE("CH-17: close wakes plain threads that wait in recv and in select") {
     const auto quiet = make_chan<int>();
     thread_group threads;
     for (int i = 0; i < 2; ++i) {
-      threads.start([=] { EXPECT_EQ(chan(ch).recv(), std::nullopt); });
+      threads.start([=] { EXPECT_EQ(ch.recv(), std::nullopt); });
       threads.start([=] {
         std::optional<int> value = 1;
         EXPECT_EQ(ringo::select(ringo::recv(quiet), ringo::recv(ch, value)), std::size_t{1});
@@ -166,7 +166,7 @@ TEST_CASE("CH-17: close wakes plain threads that wait in recv and in select") {
       });
     }
     threads.wait_until_asleep();
-    chan(ch).close();
+    ch.close();
     threads.join();
   });
 }
@@ -175,15 +175,14 @@ TEST_CASE("CH-18: close makes plain threads that wait in send panic") {
   run_on_each([] {
     const auto ch = make_chan<int>();
     thread_group threads;
-    threads.start(
-        [=] { EXPECT_EQ(panic_text([&] { chan(ch).send(1); }), "send on closed channel"); });
+    threads.start([=] { EXPECT_EQ(panic_text([&] { ch.send(1); }), "send on closed channel"); });
     threads.start([=] {
       EXPECT_EQ(panic_text([&] { ringo::select(ringo::send(ch, 1)); }), "send on closed channel");
     });
     threads.wait_until_asleep();
-    chan(ch).close();
+    ch.close();
     threads.join();
-    EXPECT_EQ(chan(ch).recv(), std::nullopt);
+    EXPECT_EQ(ch.recv(), std::nullopt);
   });
 }
 
@@ -191,13 +190,13 @@ TEST_CASE("CH-12: threads and fibers stand in one queue") {
   run_on_each([] {
     const auto ch = make_chan<int>();
     const auto first =
-        go_until_parked(parked_in_recv, [=] { EXPECT_EQ(chan(ch).recv(), std::optional<int>(0)); });
+        go_until_parked(parked_in_recv, [=] { EXPECT_EQ(ch.recv(), std::optional<int>(0)); });
     thread_group threads;
-    threads.start([=] { EXPECT_EQ(chan(ch).recv(), std::optional<int>(1)); });
+    threads.start([=] { EXPECT_EQ(ch.recv(), std::optional<int>(1)); });
     threads.wait_until_asleep();
     const auto third =
-        go_until_parked(parked_in_recv, [=] { EXPECT_EQ(chan(ch).recv(), std::optional<int>(2)); });
-    for (int i = 0; i < 3; ++i) chan(ch).send(i);
+        go_until_parked(parked_in_recv, [=] { EXPECT_EQ(ch.recv(), std::optional<int>(2)); });
+    for (int i = 0; i < 3; ++i) ch.send(i);
     first.wait();
     third.wait();
     threads.join();

@@ -410,9 +410,9 @@ TEST_CASE("SE-19: a select_case is taken beside others, as lvalue and rvalue") {
   });
 }
 
-// The operand that is evaluated second empties the variable of the channel that was evaluated first.
-// (The channel itself must live through the select: see select()'s documentation.) C++ leaves open which one that is, so either the value comes, or the channel was nil
-// already.
+// The operand that is evaluated second empties the variable of the channel that was evaluated
+// first. (The channel itself must live through the select: see select()'s documentation.) C++
+// leaves open which one that is, so either the value comes, or the channel was nil already.
 TEST_CASE(
     "SE-20: an operand already evaluated keeps its channel, even if its variable is emptied") {
   run_on_each([] {

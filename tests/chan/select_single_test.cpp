@@ -30,10 +30,10 @@ struct attempt {
 
 struct dress {
   const char* name;
-  void (*send)(chan<int>, int);
-  bool (*try_send)(chan<int>, int);
-  std::optional<int> (*recv)(chan<int>);
-  attempt (*try_recv)(chan<int>);
+  void (*send)(const chan<int>&, int);
+  bool (*try_send)(const chan<int>&, int);
+  std::optional<int> (*recv)(const chan<int>&);
+  attempt (*try_recv)(const chan<int>&);
   const char* parked_send;
   const char* parked_recv;
 };
@@ -44,10 +44,10 @@ chan<int> never() {
 
 constexpr dress plain = {
     "plain operation",
-    [](chan<int> ch, int value) { ch.send(value); },
-    [](chan<int> ch, int value) { return ch.try_send(value); },
-    [](chan<int> ch) { return ch.recv(); },
-    [](chan<int> ch) {
+    [](const chan<int>& ch, int value) { ch.send(value); },
+    [](const chan<int>& ch, int value) { return ch.try_send(value); },
+    [](const chan<int>& ch) { return ch.recv(); },
+    [](const chan<int>& ch) {
       const auto result = ch.try_recv();
       return attempt{result || result.closed(), result ? std::optional(*result) : std::nullopt};
     },
@@ -57,16 +57,16 @@ constexpr dress plain = {
 
 constexpr dress one_case = {
     "select of one case",
-    [](chan<int> ch, int value) { ringo::select(ringo::send(ch, value)); },
-    [](chan<int> ch, int value) {
+    [](const chan<int>& ch, int value) { ringo::select(ringo::send(ch, value)); },
+    [](const chan<int>& ch, int value) {
       return ringo::select(ringo::otherwise, ringo::send(ch, value)) == 1;
     },
-    [](chan<int> ch) {
+    [](const chan<int>& ch) {
       std::optional<int> value;
       ringo::select(ringo::recv(ch, value));
       return value;
     },
-    [](chan<int> ch) {
+    [](const chan<int>& ch) {
       std::optional<int> value;
       return attempt{ringo::select(ringo::recv(ch, value), ringo::otherwise) == 0, value};
     },
@@ -76,19 +76,19 @@ constexpr dress one_case = {
 
 constexpr dress two_cases = {
     "select beside a quiet case",
-    [](chan<int> ch, int value) {
+    [](const chan<int>& ch, int value) {
       EXPECT_EQ(ringo::select(ringo::send(ch, value), ringo::recv(never())), std::size_t{0});
     },
-    [](chan<int> ch, int value) {
+    [](const chan<int>& ch, int value) {
       return ringo::select(ringo::otherwise, ringo::recv(never()), ringo::send(ch, value)) == 2;
     },
-    [](chan<int> ch) {
+    [](const chan<int>& ch) {
       std::optional<int> received;
       ringo::select(ringo::send(never(), 1),
                     ringo::recv(ch, [&](std::optional<int> value) { received = value; }));
       return received;
     },
-    [](chan<int> ch) {
+    [](const chan<int>& ch) {
       std::optional<int> value;
       return attempt{
           ringo::select(ringo::recv(never()), ringo::otherwise, ringo::recv(ch, value)) == 2,
@@ -100,18 +100,18 @@ constexpr dress two_cases = {
 
 constexpr dress run_time_set = {
     "run-time set",
-    [](chan<int> ch, int value) {
+    [](const chan<int>& ch, int value) {
       std::vector<ringo::select_case> cases;
       cases.push_back(ringo::send(ch, value));
       ringo::select(cases);
     },
-    [](chan<int> ch, int value) {
+    [](const chan<int>& ch, int value) {
       std::vector<ringo::select_case> cases;
       cases.push_back(ringo::send(ch, value));
       cases.push_back(ringo::otherwise);
       return ringo::select(cases) == 0;
     },
-    [](chan<int> ch) {
+    [](const chan<int>& ch) {
       std::optional<int> value;
       std::vector<ringo::select_case> cases;
       cases.push_back(ringo::recv(never()));
@@ -119,7 +119,7 @@ constexpr dress run_time_set = {
       EXPECT_EQ(ringo::select(cases), std::size_t{1});
       return value;
     },
-    [](chan<int> ch) {
+    [](const chan<int>& ch) {
       std::optional<int> value;
       std::vector<ringo::select_case> cases;
       cases.push_back(ringo::otherwise);
@@ -152,7 +152,7 @@ watched_fiber start_and_park(const char* reason, F fn) {
 
 const std::string send_on_closed = "send on closed channel";
 
-void expect_closed_and_empty(const dress& op, chan<int> ch) {
+void expect_closed_and_empty(const dress& op, const chan<int>& ch) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(op.recv(ch), std::nullopt);
     const attempt tried = op.try_recv(ch);

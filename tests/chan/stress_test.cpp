@@ -103,30 +103,30 @@ enum class place { fiber, thread };
 /// closed.
 class actor {
  public:
-  actor(world& everything, place where)
-      : world_(everything),
-        where_(where),
-        self_(everything.next_actor++),
-        random_(generator(self_ + stream_base)),
-        open_(everything.lanes),
-        sequences_(open_.size()) {}
+  actor(world& everything, place here)
+      : shared(everything),
+        where(here),
+        self(everything.next_actor++),
+        random(generator(self + stream_base)),
+        open(everything.lanes),
+        sequences(open.size()) {}
 
   /// Set once for each round, before any actor is made.
   static inline std::uint64_t stream_base = 0;
 
  protected:
-  world& world_;
-  place where_;
-  std::size_t self_;
-  std::mt19937_64 random_;
-  std::vector<chan<message>> open_;     // nil where closed
-  std::vector<std::size_t> sequences_;  // per lane, of what this actor sends
-  std::map<std::pair<std::size_t, std::size_t>, std::size_t> last_;  // seen, by sender and lane
+  world& shared;
+  place where;
+  std::size_t self;
+  std::mt19937_64 random;
+  std::vector<chan<message>> open;     // nil where closed
+  std::vector<std::size_t> sequences;  // per lane, of what this actor sends
+  std::map<std::pair<std::size_t, std::size_t>, std::size_t> last;  // seen, by sender and lane
 
-  std::size_t below(std::size_t bound) { return random_() % bound; }
+  std::size_t below(std::size_t bound) { return random() % bound; }
 
   void pause() {
-    if (where_ == place::fiber) {
+    if (where == place::fiber) {
       ringo::yield();
     } else {
       std::this_thread::yield();
@@ -136,18 +136,18 @@ class actor {
   /// The open lanes in random order.
   std::vector<std::size_t> open_lanes() {
     std::vector<std::size_t> result;
-    for (std::size_t lane = 0; lane < open_.size(); ++lane) {
-      if (open_[lane]) result.push_back(lane);
+    for (std::size_t lane = 0; lane < open.size(); ++lane) {
+      if (open[lane]) result.push_back(lane);
     }
-    std::shuffle(result.begin(), result.end(), random_);
+    std::shuffle(result.begin(), result.end(), random);
     return result;
   }
 
   message compose(std::size_t id, std::size_t lane) const {
     return {.id = id,
-            .sender = self_,
+            .sender = self,
             .lane = lane,
-            .sequence = sequences_[lane] + 1,
+            .sequence = sequences[lane] + 1,
             .heavy = std::make_unique<std::size_t>(id)};
   }
 
@@ -155,9 +155,9 @@ class actor {
   std::size_t take(const message& arrived, std::size_t lane) {
     EXPECT(arrived.heavy != nullptr && *arrived.heavy == arrived.id);
     EXPECT_EQ(arrived.lane, lane);
-    std::size_t& last = last_[{arrived.sender, lane}];
-    EXPECT(arrived.sequence > last);
-    last = arrived.sequence;
+    std::size_t& before = last[{arrived.sender, lane}];
+    EXPECT(arrived.sequence > before);
+    before = arrived.sequence;
     return arrived.id;
   }
 
@@ -166,8 +166,8 @@ class actor {
     EXPECT_EQ(panic, "send on closed channel");
     bool found = false;
     for (const std::size_t lane : named) {
-      if (!world_.closing[lane]) continue;
-      open_[lane] = {};
+      if (!shared.closing[lane]) continue;
+      open[lane] = {};
       found = true;
     }
     EXPECT(found);
@@ -176,25 +176,25 @@ class actor {
 
 class sender : actor {
  public:
-  sender(world& everything, place where, std::size_t count)
-      : actor(everything, where), count_(count) {}
+  sender(world& everything, place here, std::size_t count)
+      : actor(everything, here), count_(count) {}
 
   void operator()() {
     for (std::size_t i = 0; i < count_; ++i) {
       const auto lanes = open_lanes();
       if (lanes.empty()) break;
-      const std::size_t id = world_.next_id++;
+      const std::size_t id = shared.next_id++;
       if (id >= world::messages_max) break;
       const std::string panic = panic_text([&] {
         const std::size_t lane = send_somehow(id, lanes);
-        ++sequences_[lane];
-        world_.sent[id] = true;
+        ++sequences[lane];
+        shared.sent[id] = true;
       });
       if (!panic.empty()) forget_closed(panic, lanes);
       if (below(4) == 0) pause();
-      if (where_ == place::fiber && below(16) == 0) spawn_child();
+      if (where == place::fiber && below(16) == 0) spawn_child();
     }
-    world_.sender_ends();
+    shared.sender_ends();
   }
 
  private:
@@ -202,8 +202,8 @@ class sender : actor {
   std::size_t count_;
 
   void spawn_child() {
-    ++world_.live_senders;
-    ringo::go([child = std::make_unique<sender>(world_, place::fiber, 1)] { (*child)(); });
+    ++shared.live_senders;
+    ringo::go([child = std::make_unique<sender>(shared, place::fiber, 1)] { (*child)(); });
   }
 
   std::size_t send_somehow(std::size_t id, const std::vector<std::size_t>& lanes) {
@@ -222,26 +222,26 @@ class sender : actor {
   }
 
   std::size_t send_plainly(std::size_t id, std::size_t lane) {
-    open_[lane].send(compose(id, lane));
+    open[lane].send(compose(id, lane));
     return lane;
   }
 
   std::size_t send_trying(std::size_t id, std::size_t lane) {
     message held = compose(id, lane);
     for (int tries = 0; tries < tries_max; ++tries) {
-      if (open_[lane].try_send(std::move(held))) return lane;
+      if (open[lane].try_send(std::move(held))) return lane;
       EXPECT(held.heavy != nullptr);  // NOLINT(bugprone-use-after-move): kept when refused
       pause();
     }
-    open_[lane].send(std::move(held));
+    open[lane].send(std::move(held));
     return lane;
   }
 
   std::size_t send_to_one_of_two(std::size_t id, const std::vector<std::size_t>& lanes) {
     const std::array pair = {lanes.front(), lanes.back()};
     std::array<message, 2> held = {compose(id, pair[0]), compose(id, pair[1])};
-    const std::size_t index = ringo::select(ringo::send(open_[pair[0]], std::move(held[0])),
-                                            ringo::send(open_[pair[1]], std::move(held[1])));
+    const std::size_t index = ringo::select(ringo::send(open[pair[0]], std::move(held[0])),
+                                            ringo::send(open[pair[1]], std::move(held[1])));
     EXPECT(held[index].heavy == nullptr);
     EXPECT(held[1 - index].heavy != nullptr);
     return pair[index];
@@ -252,7 +252,7 @@ class sender : actor {
                                          bool may_give_up) {
     std::vector<ringo::select_case> cases;
     for (const std::size_t lane : lanes)
-      cases.push_back(ringo::send(open_[lane], compose(id, lane)));
+      cases.push_back(ringo::send(open[lane], compose(id, lane)));
     if (may_give_up) cases.push_back(ringo::otherwise);
     const std::size_t index = ringo::select(cases);
     return index < lanes.size() ? std::optional(lanes[index]) : std::nullopt;
@@ -265,8 +265,7 @@ enum class diligence { thorough, any };
 
 class receiver : actor {
  public:
-  receiver(world& everything, place where, diligence care)
-      : actor(everything, where), care_(care) {}
+  receiver(world& everything, place here, diligence care) : actor(everything, here), care_(care) {}
 
   void operator()() {
     for (auto lanes = open_lanes(); !lanes.empty(); lanes = open_lanes()) {
@@ -277,7 +276,7 @@ class receiver : actor {
           pause();
           break;
         case 2: try_each(lanes); break;
-        case 3: arrived(open_[lanes[0]].recv(), lanes[0]); break;
+        case 3: arrived(open[lanes[0]].recv(), lanes[0]); break;
         default: receive_from_one_of_two(lanes); break;
       }
       if (below(8) == 0) pause();
@@ -289,17 +288,17 @@ class receiver : actor {
 
   void arrived(std::optional<message> value, std::size_t lane) {
     if (value) {
-      ++world_.received[take(*value, lane)];
+      ++shared.received[take(*value, lane)];
     } else {
-      EXPECT(world_.closing[lane].load());
-      open_[lane] = {};
+      EXPECT(shared.closing[lane].load());
+      open[lane] = {};
     }
   }
 
   void receive_from_any(const std::vector<std::size_t>& lanes, bool may_give_up) {
     std::optional<message> value;
     std::vector<ringo::select_case> cases;
-    for (const std::size_t lane : lanes) cases.push_back(ringo::recv(open_[lane], value));
+    for (const std::size_t lane : lanes) cases.push_back(ringo::recv(open[lane], value));
     if (may_give_up) cases.push_back(ringo::otherwise);
     const std::size_t index = ringo::select(cases);
     if (index < lanes.size()) arrived(std::move(value), lanes[index]);
@@ -307,7 +306,7 @@ class receiver : actor {
 
   void try_each(const std::vector<std::size_t>& lanes) {
     for (const std::size_t lane : lanes) {
-      auto result = open_[lane].try_recv();
+      auto result = open[lane].try_recv();
       if (result) {
         arrived(*std::move(result), lane);
       } else if (result.closed()) {
@@ -321,8 +320,8 @@ class receiver : actor {
     const std::size_t a = lanes.front();
     const std::size_t b = lanes.back();
     ringo::select(
-        ringo::recv(open_[a], [&](std::optional<message> value) { arrived(std::move(value), a); }),
-        ringo::recv(open_[b], [&](std::optional<message> value) { arrived(std::move(value), b); }));
+        ringo::recv(open[a], [&](std::optional<message> value) { arrived(std::move(value), a); }),
+        ringo::recv(open[b], [&](std::optional<message> value) { arrived(std::move(value), b); }));
   }
 };
 
@@ -337,7 +336,7 @@ class relay : actor {
       if (!panic.empty()) forget_closed(panic, lanes);
       if (below(8) == 0) pause();
     }
-    for (const std::size_t id : held_) ++world_.received[id];
+    for (const std::size_t id : held_) ++shared.received[id];
   }
 
  private:
@@ -349,14 +348,14 @@ class relay : actor {
     std::optional<message> value;
     std::vector<ringo::select_case> cases;
     for (std::size_t i = 0; i < sends; ++i) {
-      cases.push_back(ringo::send(open_[lanes[i]], compose(held_.front(), lanes[i])));
+      cases.push_back(ringo::send(open[lanes[i]], compose(held_.front(), lanes[i])));
     }
     if (held_.size() < held_max) {
-      for (const std::size_t lane : lanes) cases.push_back(ringo::recv(open_[lane], value));
+      for (const std::size_t lane : lanes) cases.push_back(ringo::recv(open[lane], value));
     }
     const std::size_t index = ringo::select(cases);
     if (index < sends) {
-      ++sequences_[lanes[index]];
+      ++sequences[lanes[index]];
       held_.pop_front();
       return;
     }
@@ -364,8 +363,8 @@ class relay : actor {
     if (value) {
       held_.push_back(take(*value, lane));
     } else {
-      EXPECT(world_.closing[lane].load());
-      open_[lane] = {};
+      EXPECT(shared.closing[lane].load());
+      open[lane] = {};
     }
   }
 };

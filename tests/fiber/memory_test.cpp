@@ -1,4 +1,4 @@
-// What many fibers cost, and that the memory comes back.
+// What many fibers cost, and that the memory comes back. Built without sanitizers only.
 
 #include <doctest/doctest.h>
 
@@ -10,13 +10,10 @@
 #include <string>
 
 #include "support/run_program.hpp"
-#include "support/sizes.hpp"
 
 using namespace ringo::test;
 
 namespace {
-
-constexpr bool plain = sizes::pick<bool>(true, false, false);
 
 std::size_t number_after(const std::string& text, const std::string& name) {
   const auto place = text.find(name + ' ');
@@ -43,9 +40,7 @@ std::size_t available_kib() {
 
 }  // namespace
 
-// Sanitizers keep shadows and histories of all memory, so only plain builds are measured.
-TEST_CASE("memory: fibers that have ended give their stacks back when the workers are idle" *
-          doctest::skip(!plain)) {
+TEST_CASE("memory: fibers that have ended give their stacks back when the workers are idle") {
   constexpr std::size_t fibers = 20'000;
   for (const char* const workers : {"1", "2", "8"}) {
     const auto result = park(fibers, 4, workers);
@@ -60,7 +55,7 @@ TEST_CASE("memory: fibers that have ended give their stacks back when the worker
   }
 }
 
-TEST_CASE("memory: a parked fiber costs little more than a page" * doctest::skip(!plain)) {
+TEST_CASE("memory: a parked fiber costs little more than a page") {
   constexpr std::size_t fibers = 20'000;
   const auto result = park(fibers, 1, "2");
   CAPTURE(result.output);
@@ -73,7 +68,7 @@ TEST_CASE("memory: a parked fiber costs little more than a page" * doctest::skip
 }
 
 TEST_CASE("memory: a million fibers park under the default limit of mappings" *
-          doctest::test_suite("stress") * doctest::skip(!plain)) {
+          doctest::test_suite("stress")) {
   constexpr std::size_t needed_kib = std::size_t{8} << 20;
   if (available_kib() < needed_kib) {
     MESSAGE("skipped: too little memory");

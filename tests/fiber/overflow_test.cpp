@@ -99,5 +99,5 @@ TEST_CASE("overflow: a fault that nobody handles kills the process") {
 #else
   CHECK(result.killed_by(SIGSEGV));
 #endif
-  CHECK_FALSE(result.printed("overflow"));
+  CHECK_FALSE(result.printed("fiber stack overflow"));
 }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,13 +34,17 @@ struct counted {
 };
 ringo::fiber_local<counted> tracked_value;
 
-std::vector<int> destroyed;  // one fiber at a time writes it
+std::mutex destroyed_lock;   // never held across a park
+std::vector<int> destroyed;  // guarded by destroyed_lock
 template <int Name>
 struct names_its_end {
   names_its_end() = default;
   names_its_end(const names_its_end&) = delete;
   names_its_end& operator=(const names_its_end&) = delete;
-  ~names_its_end() { destroyed.push_back(Name); }
+  ~names_its_end() {
+    const std::lock_guard<std::mutex> guard(destroyed_lock);
+    destroyed.push_back(Name);
+  }
   bool touched = false;
 };
 ringo::fiber_local<names_its_end<1>> first;
@@ -105,7 +110,10 @@ TEST_CASE("fiber_local: values are made at first use and destroyed at the fiber'
 
 TEST_CASE("fiber_local: values are destroyed in reverse order of their making") {
   run_on_each([] {
-    destroyed.clear();
+    {
+      const std::lock_guard<std::mutex> guard(destroyed_lock);
+      destroyed.clear();
+    }
     ringo::spawn([] {
       second->touched = true;
       first->touched = true;
@@ -113,6 +121,7 @@ TEST_CASE("fiber_local: values are destroyed in reverse order of their making") 
       second->touched = false;
     }).join();
     eventually([] { return ringo::num_fibers() == 1; });
+    const std::lock_guard<std::mutex> guard(destroyed_lock);
     EXPECT(destroyed == std::vector<int>{3, 1, 2});
   });
 }

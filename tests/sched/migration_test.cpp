@@ -30,16 +30,18 @@ namespace {
 
 constexpr auto migrations_wanted = sizes::pick<int>(50, 30, 20);
 
-// The address of a thread-local is what compilers keep across a call that parks; so each look is a
-// call of its own.
+// Compilers keep the address of a thread-local across a call that parks, even if a function that is
+// not inlined returns it; so the address is hidden from them.
 __thread int thread_mark = 0;
 [[gnu::noinline]] int& mark_of_this_thread() {
-  asm volatile("" ::: "memory");
-  return thread_mark;
+  int* address = &thread_mark;
+  asm volatile("" : "+r"(address)::"memory");
+  return *address;
 }
 [[gnu::noinline]] int& errno_of_this_thread() {
-  asm volatile("" ::: "memory");
-  return errno;
+  int* address = &errno;
+  asm volatile("" : "+r"(address)::"memory");
+  return *address;
 }
 
 /// Returns on another thread than it was called on: a fiber that blocks while others wait gives its
