@@ -6,16 +6,19 @@
 namespace ringo::detail {
 namespace {
 
-constexpr int spins_max = 200;  // some 4 us: longer than any critical section whose holder is running
+constexpr int delay_max = 128;
+constexpr int spins_max = 2000;  // some 4 us: longer than any critical section whose holder is running
 constexpr std::chrono::nanoseconds sleep_max = std::chrono::microseconds(200);
 
 }  // namespace
 
 void spinlock::lock_slow() noexcept {
-  for (int spin = 0; spin < spins_max; ++spin) {
+  int delay = 8;
+  for (int spent = 0; spent < spins_max; spent += delay) {
+    for (int i = 0; i < delay; ++i) cpu_pause();
     // relaxed: try_lock() orders
     if (word_.load(std::memory_order_relaxed) == 0 && try_lock()) return;
-    cpu_pause();
+    if (delay < delay_max) delay *= 2;
   }
   sleepers_.fetch_add(1);
   while (!try_lock()) futex_wait(word_, 1, sleep_max);
