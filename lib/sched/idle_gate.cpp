@@ -26,26 +26,29 @@ bool idle_gate::start_searching(std::uint32_t running_max) noexcept {
   return true;
 }
 
-idle_gate::sleep_kind idle_gate::sleep(worker* self) noexcept {
-  auto kind = sleep_kind::sound;
+idle_gate::sleep_kind idle_gate::sleep(worker* self, bool calm) noexcept {
+  sleep_kind kind;
   {
     spin_guard guard(lock_);
     sleepers_.push_back(self);
     asleep_.fetch_add(1);
     if (--awake_ == 0) {
-      kind = sleep_kind::last;
-    } else if (!watched_.load()) {
-      watched_.store(true);
-      kind = sleep_kind::watching;
+      kind.last = true;
+    } else {
+      kind.calm = calm;
+      if (calm) calm_.fetch_add(1);
+      kind.watching = !watched_.load();
+      if (kind.watching) watched_.store(true);
     }
   }
   full_fence();  // pairs with wake_needed()
   return kind;
 }
 
-bool idle_gate::leave(worker* self, bool was_watching) noexcept {
+bool idle_gate::leave(worker* self, sleep_kind was) noexcept {
   spin_guard guard(lock_);
-  if (was_watching) watched_.store(false);
+  if (was.watching) watched_.store(false);
+  if (was.calm) calm_.fetch_sub(1);
   const auto place = std::find(sleepers_.begin(), sleepers_.end(), self);
   if (place == sleepers_.end()) return false;
   sleepers_.erase(place);
@@ -70,6 +73,7 @@ void idle_gate::reset() noexcept {
   awake_ = 0;
   asleep_.store(0);
   searching_.store(0);
+  calm_.store(0);
   watched_.store(false);
 }
 

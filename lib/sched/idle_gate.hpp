@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -23,6 +24,10 @@
 /// `awake` counts the worker threads that are not asleep; whoever wakes a sleeper counts it at once. It is
 /// 0 only if the last worker has found every queue empty: then nothing can happen from inside.
 ///
+/// Calm: a thief that has seen every queue drain too fast to be worth stealing from (see steal_patience.hpp) sleeps for
+/// `calm_nap` at most, and then looks again. While one naps so, who queues work behind its own fibers wakes nobody.
+/// Work in the inject queue wakes as ever.
+///
 /// The watcher: while others run, one of the sleepers sleeps for a limited time only and then looks
 /// after workers that have not reached a scheduling point since (see worker::watch()). Without
 /// somebody running, nobody watches, and nobody wakes up.
@@ -37,6 +42,12 @@ class idle_gate {
   bool wake_needed() const noexcept {
     full_fence();  // pairs with sleep()
     return could_wake();
+  }
+
+  /// The same for work in the caller's own run queue.
+  bool help_needed() const noexcept {
+    full_fence();  // pairs with sleep()
+    return could_wake() && calm_.load(std::memory_order_relaxed) == 0;  // relaxed: a nap ends by itself
   }
 
   /// The same for work that its worker will get to first (the run-next slot): somebody should be awake
@@ -56,16 +67,23 @@ class idle_gate {
   bool start_searching(std::uint32_t running_max) noexcept;
   /// The caller was searching and found work. True: it was the last one and must call wake_one().
   [[nodiscard]] bool found_work() noexcept {
-    return searching_.fetch_sub(1) == 1 && asleep_.load() != 0;
+    return searching_.fetch_sub(1) == 1 && asleep_.load() != 0 && calm_.load() == 0;
   }
   /// The caller was searching and found nothing.
   void stop_searching() noexcept { searching_.fetch_sub(1); }
 
-  enum class sleep_kind : std::uint8_t { last, watching, sound };
-  /// Enters as asleep. After it, the caller re-reads every queue.
-  sleep_kind sleep(worker* self) noexcept;
+  static constexpr auto calm_nap = std::chrono::milliseconds(1);
+
+  struct sleep_kind {
+    bool last = false;      ///< nobody else is awake
+    bool watching = false;  ///< this one is the watcher
+    bool calm = false;      ///< a nap: see above
+    bool operator==(const sleep_kind&) const = default;
+  };
+  /// Enters as asleep. After it, the caller re-reads every queue; one that naps, the inject queue only.
+  sleep_kind sleep(worker* self, bool calm) noexcept;
   /// Leaves again, of its own accord. False: somebody else took it out, and made it a searcher.
-  bool leave(worker* self, bool was_watching) noexcept;
+  bool leave(worker* self, sleep_kind was) noexcept;
 
   /// For workers without a run token, which sleep elsewhere.
   /// True: nobody is awake any more.
@@ -85,6 +103,7 @@ class idle_gate {
   std::uint32_t awake_ RINGO_GUARDED_BY(lock_) = 0;
   std::atomic<std::uint32_t> searching_{0};
   std::atomic<std::uint32_t> asleep_{0};  // atomic: the size of sleepers_, to be read without the lock
+  std::atomic<std::uint32_t> calm_{0};    // atomic: how many nap
   std::atomic<bool> watched_{false};      // atomic: one of sleepers_ is the watcher
 
   bool could_wake() const noexcept {

@@ -101,12 +101,16 @@ class run_queue {
     }
   }
 
+  /// How many fibers were ever taken, and put in; both wrap. Any thread; snapshots.
+  std::uint32_t head() const noexcept { return head_.load(std::memory_order_acquire); }  // pairs with takers
+  std::uint32_t tail() const noexcept { return tail_.load(std::memory_order_acquire); }  // pairs with push()
+
   /// Any thread; a snapshot.
   bool empty() const noexcept { return size() == 0; }
   std::uint32_t size() const noexcept {
-    const auto head = head_.load(std::memory_order_acquire);  // pairs with takers
-    const auto tail = tail_.load(std::memory_order_acquire);  // pairs with push()
-    return tail - head > capacity ? 0 : tail - head;
+    const std::uint32_t from = head();
+    const std::uint32_t to = tail();
+    return to - from > capacity ? 0 : to - from;
   }
 
  private:

@@ -85,7 +85,7 @@ void worker::push_back(fiber* f) noexcept {
     older[count++] = f;
     owner_.injected().push_all(older.data(), count);
   }
-  if (owner_.gate().wake_needed()) owner_.wake_one();
+  if (owner_.gate().help_needed()) owner_.wake_one();
 }
 
 void worker::pin(fiber* f) noexcept {

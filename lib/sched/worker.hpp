@@ -10,6 +10,7 @@
 #include "fiber/fiber.hpp"
 #include "sched/run_next.hpp"
 #include "sched/run_queue.hpp"
+#include "sched/steal_patience.hpp"
 #include "sched/worker_local.hpp"
 #include "source/engine.hpp"
 #include "source/timer_heap.hpp"
@@ -123,7 +124,9 @@ class worker {
   std::unique_ptr<engine> source_;
   std::atomic<std::uint32_t> watched_ticks_{0};  // atomic: what the last watcher saw
   bool searching_ = false;            // the loop's own
+  bool calm_ = false;                 // the loop's own: the last search found queues, but none worth stealing from
   std::uint32_t spin_us_ = 20;        // the loop's own
+  steal_patience patience_;           // the loop's own
   worker_local<std::uint64_t> steals_;
   worker_local<std::uint64_t> sleeps_;
   std::atomic<std::int32_t> thread_id_{0};
@@ -149,8 +152,7 @@ class worker {
   fiber* take_injected() noexcept;
   bool collect() noexcept;
   fiber* search() noexcept;
-  fiber* steal() noexcept;
-  bool spin() noexcept;
+  fiber* steal(time_point now) noexcept;
   void sleep() noexcept;
   void watch() noexcept;
   void rest() noexcept;

@@ -129,7 +129,8 @@ fiber* worker::attend(bool& over) noexcept {
 fiber* worker::poll() noexcept {
   collect();
   // A pair that keeps waking each other through the run-next slot shares one slice; here it ends.
-  if (fiber* f = next_.take()) push_back(f);
+  // Nobody is woken for it: this worker gets to it as soon as it would have.
+  if (fiber* f = next_.take(); f != nullptr && !queue_.push(f)) push_back(f);
   fiber* f = nullptr;
   if (owner_.injected().take(&f, 1) == 1) return f;
   if (ticks_.get() / poll_interval % 64 == 0) stack_pool::trim_all(trim_batch);
@@ -147,7 +148,7 @@ fiber* worker::take_injected() noexcept {
   for (std::uint32_t i = 1; i < count; ++i) {
     if (!queue_.push(batch[i])) push_back(batch[i]);
   }
-  if (count > 1 && owner_.gate().wake_needed()) owner_.wake_one();
+  if (count > 1 && owner_.gate().help_needed()) owner_.wake_one();
   return batch[0];
 }
 
@@ -160,12 +161,19 @@ bool worker::collect() noexcept {
   return !next_.empty() || !queue_.empty();  // timers may also make fibers ready by themselves
 }
 
-fiber* worker::steal() noexcept {
+/// Sets calm_ if it leaves a queue alone for now.
+fiber* worker::steal(time_point now) noexcept {
   const std::uint32_t count = owner_.worker_count();
   const std::uint32_t first = random_below(count);
+  const bool patient = owner_.spinning_pays();  // else whoever owns the queue may not have a CPU
+  if (patient) patience_.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) {
     worker* victim = owner_.worker_at((first + i) % count);
     if (victim == nullptr || victim == this || victim->queue_.empty()) continue;
+    if (patient && !patience_.is_over(victim->index_, victim->queue_, now)) {
+      calm_ = true;
+      continue;
+    }
     if (fiber* f = victim->queue_.steal_half(queue_)) {
       steals_.set(steals_.get() + 1);
       return f;
@@ -174,30 +182,29 @@ fiber* worker::steal() noexcept {
   return nullptr;
 }
 
+/// Looks for work elsewhere, for a little while: in the hope to save a sleep and a wake-up, and to see whether what is
+/// queued elsewhere stays there. The budget follows what spinning has brought lately.
 fiber* worker::search() noexcept {
+  calm_ = false;
   if (!searching_) searching_ = owner_.gate().start_searching(owner_.tokens());
   if (!searching_) return nullptr;
-  do {
-    if (fiber* f = steal()) return f;
-    if (fiber* f = take_injected()) return f;
-  } while (spin());
-  return nullptr;
-}
-
-/// Waits a little for work to show up, in the hope to save a sleep and a wake-up. True: look again. The
-/// budget follows what spinning has brought lately.
-bool worker::spin() noexcept {
-  if (!owner_.spinning_pays()) return false;
-  const auto end = steady_clock::now() + std::chrono::microseconds(spin_us_);
-  do {
-    for (int i = 0; i < 16; ++i) cpu_pause();
-    if (attention_.load() != 0 || owner_.work_visible()) {
+  time_point now = steady_clock::now();
+  const time_point start = now;
+  for (;;) {
+    fiber* f = steal(now);
+    if (f == nullptr) f = take_injected();
+    if (f != nullptr) {
       spin_us_ = std::min(spin_us_max, spin_us_ + spin_us_ / 2 + 1);
-      return attention_.load() == 0;
+      return f;
     }
-  } while (steady_clock::now() < end && timers_.next() > end);
+    if (!owner_.spinning_pays() || attention_.load() != 0) return nullptr;
+    const auto budget = std::chrono::microseconds(calm_ ? spin_us_max : spin_us_);
+    if (now - start >= budget || timers_.next() <= now) break;
+    for (int i = 0; i < 16; ++i) cpu_pause();
+    now = steady_clock::now();
+  }
   spin_us_ = std::max(spin_us_min, spin_us_ / 2);
-  return false;
+  return nullptr;
 }
 
 void worker::sleep() noexcept {
@@ -207,17 +214,21 @@ void worker::sleep() noexcept {
     gate.stop_searching();
   }
   sleeps_.set(sleeps_.get() + 1);
-  const auto kind = gate.sleep(this);
-  const bool watching = kind == idle_gate::sleep_kind::watching;
-  if (!owner_.work_visible() && attention_.load() == 0) {
+  const auto kind = gate.sleep(this, calm_);
+  const bool work = kind.calm ? !owner_.injected().empty() : owner_.work_visible();
+  if (!work && attention_.load() == 0) {
     time_point deadline = timers_.next();
-    if (watching) deadline = std::min(deadline, steady_clock::now() + watch_interval);
-    if (kind == idle_gate::sleep_kind::last) owner_.check_deadlock();
+    if (kind.calm) {
+      deadline = std::min(deadline, steady_clock::now() + idle_gate::calm_nap);
+    } else if (kind.watching) {
+      deadline = std::min(deadline, steady_clock::now() + watch_interval);
+    }
+    if (kind.last) owner_.check_deadlock();
     source_->wait(deadline);
   }
   // Taken out by a waker: it has counted this worker as searching.
-  if (!gate.leave(this, watching)) searching_ = true;
-  if (watching) watch();
+  if (!gate.leave(this, kind)) searching_ = true;
+  if (kind.watching) watch();
 }
 
 /// Looks after workers that run a fiber without reaching a scheduling point: what waits in their run-next

@@ -23,6 +23,10 @@ worker* name_of(char& mark) {
   return reinterpret_cast<worker*>(&mark);
 }
 
+constexpr idle_gate::sleep_kind sound{};
+constexpr idle_gate::sleep_kind watcher{.watching = true};
+constexpr idle_gate::sleep_kind last{.last = true};
+
 }  // namespace
 
 TEST_CASE("idle_gate: nobody is woken while nobody sleeps") {
@@ -40,14 +44,14 @@ TEST_CASE("idle_gate: the last to sleep is told so, the first watches, others sl
   char marks[3] = {};
   idle_gate gate;
   for (int i = 0; i < 3; ++i) gate.thread_starts();
-  CHECK(gate.sleep(name_of(marks[0])) == idle_gate::sleep_kind::watching);
-  CHECK(gate.sleep(name_of(marks[1])) == idle_gate::sleep_kind::sound);
-  CHECK(gate.sleep(name_of(marks[2])) == idle_gate::sleep_kind::last);
+  CHECK(gate.sleep(name_of(marks[0]), false) == watcher);
+  CHECK(gate.sleep(name_of(marks[1]), false) == sound);
+  CHECK(gate.sleep(name_of(marks[2]), false) == last);
   CHECK(gate.awake() == 0);
   CHECK(gate.asleep() == 3);
-  CHECK(gate.leave(name_of(marks[0]), true));
+  CHECK(gate.leave(name_of(marks[0]), watcher));
   CHECK(gate.awake() == 1);
-  CHECK(gate.sleep(name_of(marks[0])) == idle_gate::sleep_kind::last);
+  CHECK(gate.sleep(name_of(marks[0]), false) == last);
 }
 
 TEST_CASE("idle_gate: whoever is woken counts as awake and searching at once") {
@@ -55,8 +59,8 @@ TEST_CASE("idle_gate: whoever is woken counts as awake and searching at once") {
   idle_gate gate;
   gate.thread_starts();
   gate.thread_starts();
-  gate.sleep(name_of(marks[0]));
-  gate.sleep(name_of(marks[1]));
+  gate.sleep(name_of(marks[0]), false);
+  gate.sleep(name_of(marks[1]), false);
   REQUIRE(gate.wake_needed());
   CHECK(gate.wake_one() == name_of(marks[1]));  // the warmest
   CHECK(gate.awake() == 1);
@@ -64,10 +68,40 @@ TEST_CASE("idle_gate: whoever is woken counts as awake and searching at once") {
   CHECK_FALSE(gate.wake_needed());
   CHECK(gate.wake_one() == nullptr);
   // It did not leave by itself.
-  CHECK_FALSE(gate.leave(name_of(marks[1]), false));
+  CHECK_FALSE(gate.leave(name_of(marks[1]), sound));
   CHECK(gate.found_work());  // the last searcher wakes the next
   CHECK(gate.wake_one() == name_of(marks[0]));
   CHECK_FALSE(gate.found_work());  // nobody sleeps
+}
+
+TEST_CASE("idle_gate: while a thief naps, only work that nobody owns wakes a sleeper") {
+  char marks[3] = {};
+  idle_gate gate;
+  for (int i = 0; i < 3; ++i) gate.thread_starts();
+  gate.sleep(name_of(marks[0]), false);
+  CHECK(gate.help_needed());
+  const auto nap = gate.sleep(name_of(marks[1]), true);
+  CHECK(nap == idle_gate::sleep_kind{.calm = true});
+  CHECK_FALSE(gate.help_needed());
+  CHECK(gate.wake_needed());
+  CHECK(gate.leave(name_of(marks[1]), nap));
+  CHECK(gate.help_needed());
+  // The last one awake has nobody to leave work to: it does not nap.
+  gate.sleep(name_of(marks[1]), false);
+  CHECK(gate.sleep(name_of(marks[2]), true) == last);
+}
+
+TEST_CASE("idle_gate: a napper that is woken ends the calm when it leaves") {
+  char mark = 0;
+  idle_gate gate;
+  gate.thread_starts();
+  gate.thread_starts();
+  const auto nap = gate.sleep(name_of(mark), true);
+  CHECK(gate.wake_one() == name_of(mark));
+  CHECK_FALSE(gate.leave(name_of(mark), nap));
+  gate.stop_searching();
+  gate.sleep(name_of(mark), false);
+  CHECK(gate.help_needed());
 }
 
 TEST_CASE("idle_gate: at most half of the busy workers search") {
@@ -85,7 +119,7 @@ TEST_CASE("idle_gate: reset forgets everybody") {
   char mark = 0;
   idle_gate gate;
   gate.thread_starts();
-  gate.sleep(name_of(mark));
+  gate.sleep(name_of(mark), false);
   gate.reset();
   CHECK(gate.asleep() == 0);
   CHECK(gate.awake() == 0);
@@ -138,12 +172,12 @@ TEST_CASE("idle_gate: no wake-up is lost between submitters and sleepers") {
         if (over) return;
         if (searching) gate.stop_searching();
         searching = false;
-        const bool watching = gate.sleep(name) == idle_gate::sleep_kind::watching;
+        const auto kind = gate.sleep(name, false);
         if (work <= 0 && !over) {
           self.permits.wait(0);
           self.permits = 0;
         }
-        if (!gate.leave(name, watching)) {
+        if (!gate.leave(name, kind)) {
           searching = true;
           self.permits = 0;
         }

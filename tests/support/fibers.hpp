@@ -98,8 +98,10 @@ watched_fiber go_until_parked(const char* reason,
                               const char* file = __builtin_FILE(),
                               int line = __builtin_LINE()) {
   watched_fiber fiber = watched_fiber::start(std::forward<F>(fn));
-  eventually([&] { return fiber.parked_for(reason) || fiber.finished(); }, reason, file, line);
-  expect(fiber.parked_for(reason), reason, file, line);
+  bool parked = false;  // once is enough: a sleeper may have gone on meanwhile
+  eventually(
+      [&] { return (parked = fiber.parked_for(reason)) || fiber.finished(); }, reason, file, line);
+  expect(parked, reason, file, line);
   return fiber;
 }
 

@@ -196,11 +196,13 @@ TEST_CASE("sleep: ends although all others yield without pause") {
 TEST_CASE("sleep: ends although the worker it began on computes without pause") {
   for (const std::size_t workers : {std::size_t{2}, std::size_t{8}}) {
     run_on(workers, [] {
+      std::atomic<bool> computing{false};
       std::atomic<bool> woken{false};
       const auto sleeper = go_until_parked(parked_in_sleep, [&] {
-        ringo::sleep_for(5ms);
+        while (!computing) ringo::sleep_for(5ms);
         woken = true;
       });
+      computing = true;
       while (!woken) {
       }
       sleeper.wait();

@@ -10,7 +10,7 @@ namespace ringo::detail {
 
 /// The lock of ringo's own short critical sections. Not for users: it blocks the thread.
 ///
-/// lock:   word 0 -> 1 by compare-exchange; else spin a bounded while; else count as a sleeper, and sleep on the word
+/// lock:   word 0 -> 1 by compare-exchange; else look again after growing delays; else count as a sleeper, and sleep on the word
 ///         with a timeout until it can be taken.
 /// unlock: read the number of sleepers, store 0 in the word, and wake one if there were any.
 /// A locker that begins to sleep between that read and that store is not woken; its sleep is therefore bounded
