@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <new>
+#include <type_traits>
 
 #include <ringo/error.hpp>
 
 #include "chan/chan_steps.hpp"
+#include "fiber/fiber.hpp"
 #include "sched/park.hpp"
 
 namespace ringo::detail {
@@ -92,8 +94,10 @@ void chan_core::remove(waiter& self, bool sending) noexcept {
 
 /// Step 4; the lock is held.
 bool chan_core::wait(void* slot, bool sending) {
-  waiter self;
-  self.who = current_fiber();
+  static_assert(sizeof(waiter) <= wait_room_size && std::is_trivially_destructible_v<waiter>);
+  fiber* me = current_fiber();
+  waiter& self = *::new (me->wait_room) waiter;
+  self.who = me;
   self.slot = slot;
   enqueue(self, sending);
   lock_.prepare_handover();

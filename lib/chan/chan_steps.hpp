@@ -29,7 +29,7 @@ inline waiter* chan_core::next_waiter(intrusive_list<waiter>& queue,
   while (waiter* w = queue.pop_front()) {
     // release pairs with recv_would_block(); relaxed: under the lock
     count.store(count.load(std::memory_order_relaxed) - 1, std::memory_order_release);
-    if (w->select == nullptr || w->select->decide(w->index)) return w;
+    if (!w->selecting || static_cast<select_waiter*>(w)->select->decide(w->index)) return w;
   }
   return nullptr;
 }

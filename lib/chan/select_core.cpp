@@ -86,7 +86,8 @@ void select_frame::enqueue_all() noexcept {
   for (const std::uint32_t i : order) {
     select_op& op = ops[i];
     if (op.channel == nullptr) continue;
-    waiter& w = waiters[i];
+    select_waiter& w = waiters[i];
+    w.selecting = true;
     w.who = self;
     w.slot = op.slot;
     w.index = i;
@@ -140,7 +141,7 @@ void shuffle(std::span<std::uint32_t> order) noexcept {
 template <std::size_t Cases>
 RINGO_NOINLINE std::size_t run_small(std::span<select_op> ops, std::span<const std::uint32_t> order,
                                      bool may_block) {
-  std::array<waiter, Cases> waiters;
+  std::array<select_waiter, Cases> waiters;
   std::array<chan_core*, Cases> channels;
   select_frame frame{ops, order, std::span(waiters).first(ops.size()),
                      std::span(channels).first(ops.size())};
@@ -154,7 +155,7 @@ std::size_t run_large(std::span<select_op> ops, bool may_block) {
   shuffle(order);
   const std::size_t taken = select_frame::try_each(ops, order);
   if (taken != no_case) return taken;
-  const auto waiters = std::make_unique<waiter[]>(count);
+  const auto waiters = std::make_unique<select_waiter[]>(count);
   const auto channels = std::make_unique<chan_core*[]>(count);
   select_frame frame{ops, order, {waiters.get(), count}, {channels.get(), count}};
   return frame.run(may_block);

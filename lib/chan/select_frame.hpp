@@ -23,12 +23,18 @@
 
 namespace ringo::detail {
 
+struct select_frame;
+
+struct select_waiter : waiter {
+  select_frame* select = nullptr;  // immutable while queued
+};
+
 struct select_frame {
   static constexpr std::uint32_t undecided = UINT32_MAX;
 
   std::span<select_op> ops;
   std::span<const std::uint32_t> order;  // the ops in random order
-  std::span<waiter> waiters;             // one for each op
+  std::span<select_waiter> waiters;      // one for each op
   std::span<chan_core*> channels;        // each channel once, ascending; nil ones left out
   std::atomic<std::uint32_t> decision{undecided};
 

@@ -42,6 +42,8 @@ enum class fiber_state : std::uint32_t {
   lost,      ///< left behind on an abandoned thread: in no queue, never runs again, its stack is kept
 };
 
+inline constexpr std::size_t wait_room_size = 48;
+
 inline constexpr std::uint32_t state_mask = 0xff;
 inline constexpr std::uint32_t held_bit = 1U << 8;
 inline constexpr std::uint32_t wake_due_bit = 1U << 9;
@@ -102,6 +104,10 @@ struct alignas(cache_line) fiber {
   std::atomic<fiber_locals*> locals{nullptr};  // its own
   std::atomic<std::uint32_t> permit{0};        // futex of a plain thread's fiber
   std::atomic<bool> exiting{false};            // its own; goexit is under way
+
+  /// For the fiber's place in a queue, when it waits in one only. Whoever wakes very many thus walks over control blocks,
+  /// which lie close together, and not over as many stacks, each on a page of its own.
+  alignas(void*) std::byte wait_room[wait_room_size];
 
   fiber_state current_state() const noexcept {
     // pairs with the stores of the state

@@ -24,8 +24,9 @@
 /// 2. A receiver waits: take the oldest one out of the queue; if it is a select, win its decision, else go
 ///    on with the next; move the value straight into its slot; unlock; ready it.
 /// 3. There is room: move the value into the buffer; unlock.
-/// 4. Else queue a waiter in this frame, park, and let the lock go once off the stack. Whoever takes the waiter
-///    out has done the transfer, or closed the channel (`ok` tells), when the fiber runs again.
+/// 4. Else queue a waiter, park, and let the lock go once off the stack. Whoever takes the waiter out has done the
+///    transfer, or closed the channel (`ok` tells), when the fiber runs again. The waiter of a single operation lies
+///    in the fiber's control block, those of a select in its frame.
 /// Nothing allocates. Fibers are readied after the lock is released.
 
 namespace ringo::detail {
@@ -75,16 +76,16 @@ constexpr element_type describe_element() noexcept {
 template <typename T>
 inline constexpr element_type element_type_of = describe_element<T>();
 
-/// A fiber's or plain thread's place in a channel's queue (Go's sudog). Lives in the blocked frame.
+/// A fiber's or plain thread's place in a channel's queue (Go's sudog).
 struct waiter {
   waiter* next = nullptr;  // the links are guarded by the lock of `owner`
   waiter* prev = nullptr;
   bool linked = false;
   bool ok = false;               // set by the waker: a value was transferred; else the channel was closed
+  bool selecting = false;        // this is a select_waiter; immutable while queued, as is all below
   std::uint32_t index = 0;       // of the case, in a select
-  fiber* who = nullptr;          // immutable while queued, as is all below
+  fiber* who = nullptr;
   void* slot = nullptr;          // the value to send, or raw memory for the one to receive
-  select_frame* select = nullptr;
   std::atomic<chan_core*> owner{nullptr};  // null once the channel is gone
 };
 
