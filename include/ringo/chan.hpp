@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <ringo/detail/assert.hpp>
 #include <ringo/detail/chan_core.hpp>
 #include <ringo/detail/chan_handle.hpp>
 #include <ringo/error.hpp>
@@ -21,17 +22,24 @@ class [[nodiscard]] try_recv_result {
 
   /// True: there is a value.
   explicit operator bool() const noexcept { return value_.has_value(); }
-  T& operator*() & noexcept { return *value_; }
-  const T& operator*() const& noexcept { return *value_; }
-  T&& operator*() && noexcept { return *std::move(value_); }
-  T* operator->() noexcept { return &*value_; }
-  const T* operator->() const noexcept { return &*value_; }
+  /// The value; only when there is one (asserted in debug builds).
+  T& operator*() & noexcept { return get(*this); }
+  const T& operator*() const& noexcept { return get(*this); }
+  T&& operator*() && noexcept { return std::move(get(*this)); }
+  T* operator->() noexcept { return &get(*this); }
+  const T* operator->() const noexcept { return &get(*this); }
   /// True: no value, and there will never be one again.
   bool closed() const noexcept { return closed_; }
 
  private:
   std::optional<T> value_;
   bool closed_ = false;
+
+  template <typename Self>
+  static auto& get(Self& self) noexcept {
+    RINGO_ASSERT(self.value_.has_value());
+    return *self.value_;
+  }
 };
 
 template <>
