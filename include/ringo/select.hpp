@@ -154,9 +154,25 @@ class otherwise_case {
 };
 
 template <typename Case>
-concept is_case = requires(Case c) {
+concept is_case = requires {
   { std::remove_cvref_t<Case>::is_otherwise } -> std::convertible_to<bool>;
-  c.complete(true);
+};
+
+/// What select does with a case; a select_case lets nobody else do it.
+struct select_access {
+  template <typename Case>
+  static select_op op(Case& from) noexcept {
+    return from.op();
+  }
+  /// The case ran.
+  template <typename Case>
+  static void complete(Case& ran, bool ok) {
+    ran.complete(ok);
+  }
+  template <typename Case>
+  static bool is_default(const Case& one) noexcept {
+    return one.is_default();
+  }
 };
 
 }  // namespace detail
@@ -171,10 +187,6 @@ class select_case {
     requires(!std::is_same_v<std::remove_cvref_t<Case>, select_case>)
   // NOLINTNEXTLINE(google-explicit-constructor): the conversion is the point
   select_case(Case&& from) : model_(make(std::forward<Case>(from))) {}
-
-  detail::select_op op() noexcept { return model_->op(); }
-  void complete(bool ok) { model_->complete(ok); }
-  bool is_default() const noexcept { return model_->is_default; }
 
  private:
   struct interface {
@@ -194,6 +206,12 @@ class select_case {
     Case held;
   };
   std::unique_ptr<interface> model_;
+
+  detail::select_op op() noexcept { return model_->op(); }
+  void complete(bool ok) { model_->complete(ok); }
+  bool is_default() const noexcept { return model_->is_default; }
+
+  friend struct detail::select_access;
 
   template <typename Case>
   static std::unique_ptr<interface> make(Case&& from) {
@@ -303,7 +321,7 @@ void with_case(std::size_t index, F&& f, Cases&... cases) {
 template <typename Case>
 constexpr bool is_default_case(const Case& c) noexcept {
   if constexpr (std::is_same_v<Case, select_case>) {
-    return c.is_default();
+    return select_access::is_default(c);
   } else {
     return Case::is_otherwise;
   }
@@ -323,7 +341,7 @@ std::size_t select_listed(Cases&... cases) {
       if (fallback != no_case) panic("select: more than one otherwise");
       fallback = i;
     } else {
-      ops[used] = c.op();
+      ops[used] = select_access::op(c);
       place[used++] = i;
     }
     ++i;
@@ -333,7 +351,7 @@ std::size_t select_listed(Cases&... cases) {
   const std::size_t ran = fallback == no_case ? select_blocking(listed) : select_now(listed);
   const std::size_t chosen = ran == no_case ? fallback : place[ran];
   const bool ok = ran != no_case && ops[ran].ok;
-  with_case(chosen, [ok](auto& c) { c.complete(ok); }, cases...);
+  with_case(chosen, [ok](auto& c) { select_access::complete(c, ok); }, cases...);
   return chosen;
 }
 
@@ -378,7 +396,7 @@ std::size_t select(Cases&&... cases) {
   if constexpr (sizeof...(Cases) == 0) {
     return detail::select_blocking({});
   } else if constexpr (sizeof...(Cases) == 1 && defaults == 1) {
-    (cases.complete(true), ...);
+    (detail::select_access::complete(cases, true), ...);
     return 0;
   } else {
     return detail::select_listed<defaults>(cases...);
