@@ -113,7 +113,9 @@ ringo::result<std::string> hash_file(const std::string& path,
                                      ringo::recv_chan<void> done) {
   const auto fd = ringo::blocking([&] { return open_file(path); });
   if (!fd) return fd.error();
+  //! [defer]
   const ringo::defer close_file{[&] { ::close(*fd); }};
+  //! [defer]
   sha256 hash;
   for (;;) {
     if (ringo::select(ringo::recv(done), ringo::otherwise) == 0) return ringo::errc::canceled;

@@ -6,7 +6,8 @@
 namespace ringo {
 namespace detail {
 
-/// Makes the running fiber's thread count as a plain thread for a scope.
+/// Makes the running fiber's thread count as a plain thread for a scope. Its constructor may have
+/// to start a thread; what fails there is fatal, out of memory included.
 class blocking_section {
  public:
   blocking_section() noexcept;
@@ -20,16 +21,23 @@ class blocking_section {
 
 }  // namespace detail
 
-/// Runs fn, which may block its thread: a system call, a foreign library. Same thread, same stack; returns
-/// what fn returns, and exceptions pass through. Inside fn the caller counts as a plain thread: ringo's
-/// operations work, and block the thread; go() uses the inject queue.
+/// Runs fn, which may block its thread: a system call, a foreign library. Same thread, same stack;
+/// returns what fn returns, and exceptions pass through. On a plain thread it only calls fn. Nests.
 ///
-/// If other fibers are waiting for a worker when fn begins, another thread takes over the right to run them at once;
-/// the fiber then continues where there is a worker for it, so perhaps on another thread, after fn. Costs next to
-/// nothing when nobody waits.
+/// Blocks the thread for as long as fn does. Inside fn the caller counts as a plain thread: ringo's
+/// operations work, and block the thread; go() takes the way of a plain thread; this_fiber::id() is
+/// 0; a fiber_local has the thread's value; goexit() panics.
 ///
-/// Limit of this version: fibers that become runnable later, while fn is under way, are run by the other
-/// workers only. If every worker is inside such a call, they wait until the first one returns.
+/// If other fibers wait for a worker when fn begins, another thread takes over the right to run
+/// them at once; after fn the fiber goes on where a worker is free, perhaps on another thread.
+/// Limit of this version: fibers that become runnable later, while fn is under way, are run by the
+/// other workers only. If every worker is inside such a call, they wait until one returns.
+///
+/// While fn runs no deadlock is reported. With io_uring, epoll_wait, sigtimedwait, semtimedop and a
+/// recv with a timeout may fail with EINTR inside fn: repeat them.
+/// Fatal: "thread limit reached". A few loads when nobody waits; else takes a lock, and allocates
+/// (running out of memory ends the process) only when it must start a thread.
+/// Source: Go's entersyscall and exitsyscall.
 template <typename Fn>
 decltype(auto) blocking(Fn&& fn) {
   const detail::blocking_section section;

@@ -6,39 +6,54 @@
 #include <type_traits>
 #include <utility>
 
+#include <ringo/detail/assert.hpp>
 #include <ringo/detail/chan_core.hpp>
 #include <ringo/detail/chan_handle.hpp>
 #include <ringo/error.hpp>
 
 namespace ringo {
 
-/// What try_recv() found: a value, nothing for now, or a closed channel.
+/// What try_recv() found: a value, nothing for now, or a closed channel. Not thread-safe, as any
+/// value.
 template <typename T>
 class [[nodiscard]] try_recv_result {
  public:
+  /// No value.
   explicit try_recv_result(bool closed = false) noexcept : closed_(closed) {}
+  /// What was received.
   explicit try_recv_result(std::optional<T>&& value) noexcept : value_(std::move(value)) {}
 
   /// True: there is a value.
   explicit operator bool() const noexcept { return value_.has_value(); }
-  T& operator*() & noexcept { return *value_; }
-  const T& operator*() const& noexcept { return *value_; }
-  T&& operator*() && noexcept { return *std::move(value_); }
-  T* operator->() noexcept { return &*value_; }
-  const T* operator->() const noexcept { return &*value_; }
+  /// The value; only when there is one (asserted in debug builds).
+  T& operator*() & noexcept { return get(*this); }
+  const T& operator*() const& noexcept { return get(*this); }
+  T&& operator*() && noexcept { return std::move(get(*this)); }
+  T* operator->() noexcept { return &get(*this); }
+  const T* operator->() const noexcept { return &get(*this); }
   /// True: no value, and there will never be one again.
   bool closed() const noexcept { return closed_; }
 
  private:
   std::optional<T> value_;
   bool closed_ = false;
+
+  template <typename Self>
+  static auto& get(Self& self) noexcept {
+    RINGO_ASSERT(self.value_.has_value());
+    return *self.value_;
+  }
 };
 
+/// The same for chan<void>, whose signals have no value.
 template <>
 class [[nodiscard]] try_recv_result<void> {
  public:
-  explicit try_recv_result(bool received, bool closed) noexcept : received_(received), closed_(closed) {}
+  explicit try_recv_result(bool received, bool closed) noexcept
+      : received_(received), closed_(closed) {}
+  /// True: a signal was received.
   explicit operator bool() const noexcept { return received_; }
+  /// True: no signal, and there will never be one again.
   bool closed() const noexcept { return closed_; }
 
  private:
@@ -84,16 +99,22 @@ class chan_iterator {
 template <typename T, typename Handle>
 class send_operations {
  public:
-  /// Sends one value. Blocks until a receiver has taken it or, with a buffer, until there is room for it; for
-  /// ever on a nil channel. What the sender did before is visible to the receiver after its recv(); and
-  /// on a channel of capacity C the k-th receive is visible after send k + C.
-  /// Panics "send on closed channel", also when it is closed while this waits; the value is lost then.
-  /// O(1), allocates nothing. T's move constructor runs under the channel's lock and must not throw.
+  /// Sends one value. Blocks only the fiber (or the plain thread), until a receiver has taken it
+  /// or, with a buffer, until there is room for it; for ever on a nil channel.
+  /// Panics "send on closed channel", also when it is closed while this waits; the value is lost
+  /// then.
+  /// What the sender did before is visible to the receiver after its recv(); and on a channel of
+  /// capacity C the k-th receive is visible after send k + C. O(1), allocates nothing. T's move
+  /// constructor and destructor run under the channel's lock: they must be short, must not throw
+  /// (that ends the process) and must not use ringo.
+  /// Source: The Go Programming Language Specification, "Send statements".
   void send(T value) const { send_to(target(), &value); }
 
-  /// Sends if that needs no waiting. False: it would block, or the channel is nil; `value` is untouched.
-  /// Panics as send().
+  /// Sends if that needs no waiting. False: it would block, or the channel is nil; `value` is
+  /// untouched. Never blocks. Panics and visibility as send(). O(1), allocates nothing.
   bool try_send(T&& value) const { return try_send_to(target(), &value); }
+  /// The same with a copy, made only if a look at the channel says that it could go on. What
+  /// copying throws reaches the caller; nothing was sent then.
   bool try_send(const T& value) const
     requires std::is_copy_constructible_v<T>
   {
@@ -102,9 +123,11 @@ class send_operations {
     return try_send_to(target(), &copy);
   }
 
-  /// Ends the stream: receivers get what is buffered and then see the end, at once and for ever. Parked senders
-  /// panic. What the closer did before is visible to a receiver that sees the end. Never blocks. O(waiters).
-  /// Panics "close of closed channel", "close of nil channel".
+  /// Ends the stream: receivers get what is buffered and then see the end, at once and for ever.
+  /// Parked senders panic. Never blocks. Panics "close of closed channel", "close of nil channel".
+  /// What the closer did before is visible to a receiver that sees the end. O(waiters), allocates
+  /// nothing; they are woken in batches, so that some may run before the last is woken.
+  /// Source: The Go Programming Language Specification, "Close".
   void close() const { close_chan(target()); }
 
  private:
@@ -114,15 +137,18 @@ class send_operations {
 template <typename T, typename Handle>
 class recv_operations {
  public:
-  /// Receives one value; empty: closed and drained. Blocks until there is either; for ever on a nil
-  /// channel. O(1), allocates nothing.
+  /// Receives one value; empty: closed and drained. Blocks only the fiber (or the plain thread),
+  /// until there is either; for ever on a nil channel. What the sender did before its send() is
+  /// visible afterwards, and what the closer did, when this returns empty. O(1), allocates nothing.
+  /// Source: The Go Programming Language Specification, "Receive operator".
   std::optional<T> recv() const {
     std::optional<T> value;
     receive_into(target(), value);
     return value;
   }
 
-  /// Receives if that needs no waiting.
+  /// Receives if that needs no waiting; try_recv_result::closed() tells the end. Never blocks;
+  /// finds nothing on a nil channel. Visibility as recv(). O(1), allocates nothing.
   try_recv_result<T> try_recv() const {
     if (target() == nullptr) return try_recv_result<T>();
     element_slot<T> slot;
@@ -133,22 +159,25 @@ class recv_operations {
     return try_recv_result<T>(std::move(value));
   }
 
-  /// `for (auto&& value : ch)`: each received value, until closed and drained. The values may be moved from.
+  /// For a range-based for: each received value, until closed and drained. The values may be moved
+  /// from. A single pass: begin() and each ++ take one value. Blocks as recv().
   chan_iterator<T> begin() const { return chan_iterator<T>(target()); }
+  /// The end of such a loop.
   std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
   chan_core* target() const noexcept { return static_cast<const Handle*>(this)->core(); }
 };
 
-/// Signals without a value: Go's chan struct{}. As above otherwise.
+/// Signals without a value: Go's chan struct{}.
 template <typename Handle>
 class send_operations<void, Handle> {
  public:
-  void send() const {
-    send_to(target(), &nothing);
-  }
+  /// Sends one signal; otherwise as send() of a chan<T>.
+  void send() const { send_to(target(), &nothing); }
+  /// Sends if that needs no waiting; otherwise as try_send() of a chan<T>.
   bool try_send() const { return try_send_to(target(), &nothing); }
+  /// As close() of a chan<T>. Closing is how many fibers are told at once.
   void close() const { close_chan(target()); }
 
  private:
@@ -159,11 +188,12 @@ class send_operations<void, Handle> {
 template <typename Handle>
 class recv_operations<void, Handle> {
  public:
-  /// True: a signal; false: closed and drained.
+  /// True: a signal; false: closed and drained. Otherwise as recv() of a chan<T>.
   bool recv() const {
     if (target() == nullptr) block_on_nil_recv();
     return target()->recv(nullptr);
   }
+  /// As try_recv() of a chan<T>.
   try_recv_result<void> try_recv() const {
     if (target() == nullptr) return try_recv_result<void>(false, false);
     const chan_status status = target()->try_recv(nullptr);
@@ -176,14 +206,19 @@ class recv_operations<void, Handle> {
 
 }  // namespace detail
 
-/// A Go channel of T (any movable type; void for signals). A handle: copies mean the same channel, == is
-/// identity, and default-constructed (or moved-from) it is Go's nil channel, on which every operation
-/// blocks for ever. Made by make_chan(). The last handle gone frees the channel and what it still holds;
-/// closing is for telling receivers, not for cleaning up.
+/// A Go channel of T (any movable type; void for signals). A handle: copies mean the same channel,
+/// == is identity, and default-constructed (or moved-from) it is Go's nil channel, on which send
+/// and recv block for ever. Made by make_chan().
 ///
-/// Works from fibers, which alone are blocked, and from plain threads. Thread-safe, but for assigning to one
-/// handle while another thread uses that same handle. Keep a handle alive during each operation: give
-/// each fiber its own copy.
+/// @snippet tests/docs/guide_test.cpp channel
+///
+/// Works from fibers, which alone are blocked, and from plain threads; may be made and used before
+/// and after run(). Thread-safe, but for assigning to one handle while another thread uses that
+/// same handle. Each operation needs a handle that lives until it returns: give each fiber its own
+/// copy. The last handle gone frees the channel and what it still holds, but wakes nobody: a fiber
+/// that waits without a handle waits for ever. Closing is for telling receivers, not for cleaning
+/// up.
+/// Source: The Go Programming Language Specification, "Channel types".
 template <typename T>
 class chan : public detail::chan_handle,
              public detail::send_operations<T, chan<T>>,
@@ -199,7 +234,8 @@ class chan : public detail::chan_handle,
   friend chan<U> make_chan(std::ptrdiff_t capacity);
 };
 
-/// A channel one can only send to (and close). From a chan<T>; there is no way back.
+/// A channel one can only send to (and close). From a chan<T>, and a handle as that one; there is
+/// no way back.
 template <typename T>
 class send_chan : public detail::chan_handle, public detail::send_operations<T, send_chan<T>> {
  public:
@@ -210,7 +246,8 @@ class send_chan : public detail::chan_handle, public detail::send_operations<T, 
   send_chan(chan<T>&& both) noexcept : chan_handle(std::move(both)) {}  // NOLINT: as above
 };
 
-/// A channel one can only receive from. From a chan<T>; there is no way back.
+/// A channel one can only receive from. From a chan<T>, and a handle as that one; there is no way
+/// back.
 template <typename T>
 class recv_chan : public detail::chan_handle, public detail::recv_operations<T, recv_chan<T>> {
  public:
@@ -221,8 +258,10 @@ class recv_chan : public detail::chan_handle, public detail::recv_operations<T, 
   recv_chan(chan<T>&& both) noexcept : chan_handle(std::move(both)) {}  // NOLINT: as above
 };
 
-/// Makes a channel with a buffer of `capacity` elements; 0: unbuffered, a send then waits for its receiver.
-/// Panics "makechan: size out of range" when it is negative or does not fit into memory. One allocation.
+/// Makes a channel with a buffer of `capacity` elements; 0: unbuffered, a send then waits for its
+/// receiver. Never blocks. Panics "makechan: size out of range" when it is negative or does not fit
+/// into memory. Thread-safe. O(1) but for the allocation, which is one.
+/// Source: The Go Programming Language Specification, "Making slices, maps and channels".
 template <typename T>
 chan<T> make_chan(std::ptrdiff_t capacity = 0) {
   return chan<T>(detail::chan_core::make(detail::element_type_of<T>, capacity));

@@ -4,9 +4,14 @@
 
 namespace ringo {
 
-/// Runs a callable at the end of the scope, however it is left: Go's defer, but for a scope instead of a
-/// function. `ringo::defer close{[&] { file.close(); }};` Several run in reverse order. What the
-/// callable throws ends the process (it runs in a destructor).
+/// Runs a callable at the end of the scope, however it is left: Go's defer, but for a scope instead
+/// of a function. Several run in reverse order.
+///
+/// @snippet examples/digest_tree.cpp defer
+///
+/// The callable may block. What it throws ends the process (it runs in a destructor). It does not
+/// run for a fiber that is left over at the end of run().
+/// Source: The Go Programming Language Specification, "Defer statements".
 template <typename Fn>
 class [[nodiscard]] defer {
  public:

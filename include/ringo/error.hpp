@@ -8,7 +8,8 @@ namespace ringo {
 
 /// What the world can say no with, beside the system's own codes (which stay in
 /// std::system_category). `canceled` equals std::errc::operation_canceled and `deadline_exceeded`
-/// equals std::errc::timed_out when compared as conditions.
+/// equals std::errc::timed_out when compared as conditions. No call of this version returns one:
+/// they are for the I/O and contexts to come, and for programs that want the same words.
 enum class errc {
   eof = 1,            ///< the stream has ended
   canceled,           ///< the context was cancelled
@@ -19,12 +20,14 @@ enum class errc {
 /// The category of ringo::errc; one object for the whole process.
 const std::error_category& error_category() noexcept;
 
+/// Lets a ringo::errc become a std::error_code by itself.
 inline std::error_code make_error_code(errc code) noexcept {
   return {static_cast<int>(code), error_category()};
 }
 
-/// The caller broke a contract: Go's panic. It unwinds, so destructors run; a program may catch it
-/// and go on. One that leaves a fiber started by go() ends the process.
+/// The caller broke a contract: Go's panic. Thrown on the calling fiber or thread; what() is the
+/// text, in Go's words where Go has it. It unwinds, so destructors run; a program may catch it and
+/// go on. One that leaves a fiber started by go() ends the process.
 class panic_error : public std::logic_error {
  public:
   using std::logic_error::logic_error;

@@ -16,10 +16,14 @@
 
 namespace ringo {
 
-/// For go() and spawn(): `go({.name = "accept", .stack_size = 1 << 20}, fn)`.
+/// For go() and spawn().
+///
+/// @snippet tests/docs/guide_test.cpp stack_size
 struct go_options {
-  std::string_view name = {};   ///< shown in dumps; copied
-  std::size_t stack_size = 0;   ///< bytes, as options::stack_size; 0: the runtime's
+  std::string_view name = {};  ///< shown in reports; copied
+  /// Bytes; 0: options::stack_size of the run. Rounded up to a power of two; less than 32 KiB or
+  /// more than 1 GiB panics "go: stack_size out of range".
+  std::size_t stack_size = 0;
 };
 
 namespace detail {
@@ -91,14 +95,18 @@ void sleep_for_nanoseconds(std::chrono::nanoseconds duration) noexcept;
 
 }  // namespace detail
 
-/// Go's go statement: runs fn(args...) in a new fiber. The arguments are copied or moved into the fiber (use
-/// std::ref to share) before go() returns; what fn returns is dropped. Never blocks; usable from
-/// fibers, and from plain threads while run() runs.
+/// Go's go statement: runs fn(args...) in a new fiber. The arguments are copied or moved into the
+/// fiber (use std::ref to share) before go() returns; what fn returns is dropped. Never blocks;
+/// usable from fibers, and from plain threads while run() runs.
 ///
-/// What the caller did before go() is visible to the fiber. An exception that leaves fn ends the process
-/// with status 2, after the fiber's destructors have run.
-/// Panics: "go of nil func value" for a null function pointer or empty std::function; a stack_size outside
-/// its limits; no runtime runs. Allocates only when the closure is larger than 96 bytes.
+/// The new fiber runs next on this worker once the caller waits; another may take it earlier. There
+/// is no order among fibers. An exception that leaves fn ends the process with status 2, after the
+/// fiber's destructors have run.
+/// What copying the arguments throws, and std::bad_alloc, reach the caller; no fiber starts then.
+/// Panics: "go of nil func value" (a null function pointer or empty std::function); "go: stack_size
+/// out of range"; "go: no runtime is running". Fatal: "ringo used in the child of a fork".
+/// Thread-safe. What the caller did before go() is visible to the fiber. O(1); allocates for a
+/// name, for a closure over 96 bytes, and now and then a batch of control blocks.
 /// Source: The Go Programming Language Specification, "Go statements".
 template <typename Fn, typename... Args>
   requires detail::spawnable<Fn, Args...>
@@ -109,39 +117,54 @@ template <typename Fn, typename... Args>
   prepared.start();
 }
 
+/// The same with default options.
 template <typename Fn, typename... Args>
   requires(detail::spawnable<Fn, Args...> && !std::same_as<std::remove_cvref_t<Fn>, go_options>)
 [[gnu::always_inline]] inline void go(Fn&& fn, Args&&... args) {
   go(go_options{}, std::forward<Fn>(fn), std::forward<Args>(args)...);
 }
 
-/// Lets other runnable fibers run: the caller goes behind them (Go's runtime.Gosched). On a plain thread:
-/// std::this_thread::yield(). Not a blocking call.
+/// Lets other runnable fibers run: the caller stays runnable and goes behind them, perhaps to
+/// another thread. On a plain thread: std::this_thread::yield(). Thread-safe. O(1), allocates
+/// nothing.
+/// Source: Go's runtime.Gosched.
 void yield() noexcept;
 
-/// Blocks only the fiber (or the plain thread). Never shorter than asked; a duration that is not
-/// positive returns at once, the longest ones never end. Source: Go's time.Sleep.
+/// Sleeps for `duration`, in whole nanoseconds. Blocks only the fiber (or the plain thread). Never
+/// shorter than that; a duration that is not positive returns at once, the longest ones never end.
+/// Thread-safe. O(log timers); may allocate room for the timer, and running out of memory then ends
+/// the process.
+/// Source: Go's time.Sleep.
 template <typename Rep, typename Period>
 void sleep_for(std::chrono::duration<Rep, Period> duration) {
   detail::sleep_for_nanoseconds(detail::to_nanoseconds(duration));
 }
 
-/// As sleep_for, until a point of the steady clock.
+/// As sleep_for(), until a point of the steady clock. For a point that has passed a fiber still
+/// goes behind the other runnable ones, and a plain thread returns at once.
 inline void sleep_until(std::chrono::steady_clock::time_point deadline) {
   detail::sleep_until_time(deadline);
 }
 
-/// Ends the calling fiber after running the destructors of its frames (Go's runtime.Goexit). It unwinds
-/// with an exception that is no std::exception; a `catch (...)` must rethrow it, swallowing it is
-/// fatal. In the main fiber, run() goes on until no fiber is left, which then is fatal.
-/// Panics on a plain thread.
+/// Ends the calling fiber after running the destructors of its frames. It unwinds with an exception
+/// that is no std::exception; a `catch (...)` must rethrow it.
+///
+/// @snippet tests/docs/guide_test.cpp goexit
+///
+/// In the main fiber, run() goes on until no fiber is left; that is then fatal: "no fibers (main
+/// called goexit) - deadlock!". Fatal too: "goexit was swallowed by a catch (...) that did not
+/// rethrow".
+/// Panics: "goexit on a thread that is no fiber", also inside blocking().
+/// Source: Go's runtime.Goexit.
 [[noreturn]] void goexit();
 
 namespace this_fiber {
 
-/// A number no other fiber of this process has had. The main fiber's first run has 1. Plain threads: 0.
+/// A number no other fiber of this process has had; the main fiber of the first run() has 1. 0 on
+/// plain threads and inside blocking().
 std::uint64_t id() noexcept;
-/// The name given to go(), or "". Valid while the fiber lives.
+/// The name given to go() or spawn(); the main fiber's is "main". Valid while the fiber lives. ""
+/// for one without a name, on plain threads and inside blocking().
 std::string_view name() noexcept;
 
 }  // namespace this_fiber

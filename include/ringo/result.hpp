@@ -22,6 +22,7 @@ class [[nodiscard]] result {
   using value_type = T;
   using error_type = std::error_code;
 
+  /// A value; T is made from `value`.
   template <typename U = T>
     requires(std::is_constructible_v<T, U> && !std::is_same_v<std::remove_cvref_t<U>, result> &&
              !std::is_convertible_v<U, std::error_code>)
@@ -33,13 +34,17 @@ class [[nodiscard]] result {
     RINGO_ASSERT(error);
   }
 
+  /// An error, from an enum of error codes such as ringo::errc.
   template <typename Code>
     requires(std::is_error_code_enum_v<Code>)
   result(Code code) : result(std::error_code(code)) {}  // NOLINT: see above
 
+  /// True: there is a value.
   bool has_value() const noexcept { return state_.index() == 0; }
+  /// As has_value().
   explicit operator bool() const noexcept { return has_value(); }
 
+  /// The value; only when there is one.
   T& operator*() & noexcept { return get(*this); }
   const T& operator*() const& noexcept { return get(*this); }
   T&& operator*() && noexcept { return std::move(get(*this)); }
@@ -57,6 +62,7 @@ class [[nodiscard]] result {
     return error != nullptr ? *error : std::error_code{};
   }
 
+  /// The value, or `fallback` when there is none.
   template <typename U>
   T value_or(U&& fallback) const& {
     return has_value() ? **this : static_cast<T>(std::forward<U>(fallback));

@@ -10,24 +10,27 @@
 
 namespace ringo {
 
-/// What workers sleep in. `automatic`: io_uring where the kernel allows it, else epoll; both behave the
-/// same. RINGO_LOG=engine prints which one was taken, and why.
+/// What workers sleep in. `automatic`: io_uring where the kernel allows it, else epoll; both behave
+/// the same. RINGO_LOG=engine prints which one was taken, and why.
 enum class engine : std::uint8_t { automatic, io_uring, epoll };
 
-/// How a runtime starts. A member that is set wins over its environment variable, which wins over the
-/// default. A bad value makes run() panic with a text that names it.
+/// How a runtime starts. A member that is set wins over its environment variable, which wins over
+/// the default. A bad value makes run() panic with a text that names it.
 struct options {
-  /// How many fibers run at a time. 0: RINGO_MAXPROCS, else the CPUs of the affinity mask, limited by the
-  /// cgroup's CPU quota rounded up (but never below 2 by quota).
+  /// How many fibers run at a time. 0: RINGO_MAXPROCS, else the CPUs of the affinity mask, limited
+  /// by the cgroup's CPU quota rounded up (but never below 2 by quota). Not negative, and at most
+  /// max_threads.
   int workers = 0;
   /// Bytes of address space reserved for each fiber's stack; rounded up to a power of two between
-  /// 32 KiB and 1 GiB. 0: RINGO_STACK_SIZE, else 256 KiB. Memory is used only as far as a stack is touched.
+  /// 32 KiB and 1 GiB. 0: RINGO_STACK_SIZE, else 256 KiB. Memory is used only as far as a stack is
+  /// touched.
   std::size_t stack_size = 0;
   /// automatic: RINGO_ENGINE (automatic, io_uring, epoll).
   ringo::engine engine = ringo::engine::automatic;
-  /// Threads that ringo may have at a time; more end the process ("thread limit reached").
+  /// Threads that ringo may have at a time: the workers, and those that blocking() and thread_pin
+  /// add. At least 1. When one more is needed the process ends: "thread limit reached".
   int max_threads = 10'000;
-  /// How long run() waits at its end for threads that are still in user code.
+  /// How long run() waits at its end for threads that are still in user code. Not negative.
   std::chrono::nanoseconds exit_grace = std::chrono::seconds(1);
 };
 
@@ -37,10 +40,12 @@ struct statistics {
   std::uint64_t spawned = 0;      ///< since run() began
   std::uint32_t workers = 0;      ///< fibers that may run at a time
   std::uint32_t threads = 0;      ///< of ringo
-  std::uint64_t switches = 0;     ///< scheduling points of fibers
+  std::uint64_t switches = 0;     ///< scheduling points, polls included; per thread modulo 2^32
   std::uint64_t steals = 0;       ///< successful ones
   std::uint64_t sleeps = 0;       ///< times a worker went to sleep
-  std::size_t unguarded_stacks = 0;  ///< stacks whose overflow would not be noticed; see docs/internals
+  /// Stacks whose overflow would not be noticed, made since the process began; see
+  /// docs/internals/stacks.md.
+  std::size_t unguarded_stacks = 0;
 };
 
 namespace detail {
@@ -50,16 +55,24 @@ void run_main(const options& wanted, void (*body)(void*), void* argument);
 
 }  // namespace detail
 
-/// Starts the runtime, runs `fn` as the main fiber and returns what it returned; an exception that leaves
-/// `fn` is rethrown here. Blocks the calling thread meanwhile.
+/// Starts the runtime, runs `fn` as the main fiber and returns what it returned, by value; an
+/// exception that leaves `fn` is rethrown here. Blocks the calling thread meanwhile. One runtime at
+/// a time per process; run() may be called again afterwards, from any thread.
 ///
-/// When `fn` returns, no other fiber runs again, as in Go: those that are left are taken out of every queue
-/// (so that channels and locks that outlive run() stay usable) and their destructors do not run. Threads
-/// that are still in user code have `exit_grace` to reach a scheduling point; one that does not is
-/// abandoned: named on standard error, it must not touch anything that ends with run().
+/// When `fn` returns, no other fiber runs again, as in Go: those that are left are taken out of
+/// every queue (so that channels and locks that outlive run() stay usable) and their destructors do
+/// not run. Threads that are still in user code have `exit_grace` to reach a scheduling point; one
+/// that does not is abandoned and named on standard error: what it uses must outlive the process.
 ///
-/// Panics: "run: already running" (also inside a fiber), and for bad options. Fatal: deadlock. One runtime
-/// at a time per process; run() may be called again afterwards.
+/// Panics: "run: already running" (also from a fiber, and from a second thread meanwhile); for a
+/// bad option or variable, "run: workers: ...", "run: max_threads: ...", "run: exit_grace: ...",
+/// "run: stack_size out of range", "run: RINGO_MAXPROCS: not a positive number: ..." and its kin,
+/// "run: RINGO_ENGINE: ..."; "run: engine io_uring: ..." when that was asked for and the kernel
+/// refuses it, "run: engine epoll: ..." when neither can be had.
+/// Fatal: "all fibers are asleep - deadlock!"; "no fibers (main called goexit) - deadlock!"; "fiber
+/// stack overflow"; "thread limit reached"; "ringo used in the child of a fork".
+/// What the caller did before is visible to `fn`, and what `fn` did is visible afterwards. Starts
+/// `workers` threads, and ends them.
 template <typename Fn>
 auto run(const options& wanted, Fn&& fn) -> std::invoke_result_t<Fn&> {
   using value = std::invoke_result_t<Fn&>;
@@ -82,6 +95,7 @@ auto run(const options& wanted, Fn&& fn) -> std::invoke_result_t<Fn&> {
   if constexpr (!std::is_void_v<value>) return std::move(*main.returned);
 }
 
+/// The same with default options.
 template <typename Fn>
   requires(!std::is_convertible_v<Fn, const options&>)
 auto run(Fn&& fn) {
@@ -91,14 +105,18 @@ auto run(Fn&& fn) {
 /// How many fibers may run at a time; 0 outside run(). Thread-safe, never blocks.
 int workers() noexcept;
 
-/// Go's GOMAXPROCS: changes workers() and returns the old value; n < 1 only asks. Takes effect as workers
-/// reach scheduling points. Thread-safe; may start threads. 0 outside run().
+/// Go's GOMAXPROCS: changes workers() and returns the old value; n < 1 only asks. More than
+/// max_threads is taken as max_threads. Takes effect as workers reach scheduling points; does not
+/// wait for that. 0 outside run(). Fatal: "thread limit reached". Thread-safe. May start threads
+/// and allocate; running out of memory ends the process.
 int set_workers(int n);
 
-/// Fibers that exist, parked ones and the main fiber included. 0 outside run(). O(workers).
+/// Fibers that exist, parked ones and the main fiber included. 0 outside run(). Thread-safe, never
+/// blocks. O(threads).
 std::size_t num_fibers() noexcept;
 
-/// Counters of the run so far. They are read one by one, not at one instant. O(workers).
+/// Counters of the run so far, read one by one and not at one instant; all 0 outside run().
+/// Thread-safe, never blocks. O(threads).
 statistics stats() noexcept;
 
 }  // namespace ringo

@@ -20,7 +20,8 @@ namespace detail {
 
 struct no_handler {};
 
-/// How a case holds its channel: a channel that outlives the statement by pointer, a temporary one by handle.
+/// How a case holds its channel: a channel that outlives the statement by pointer, a temporary one
+/// by handle.
 template <typename Channel>
 using held_channel = std::conditional_t<std::is_lvalue_reference_v<Channel>, chan_core*, chan_handle>;
 
@@ -100,7 +101,8 @@ class recv_case {
   }
 };
 
-/// A send case. `Value` is T (an own copy) or T* (the caller's rvalue, moved from only if the case runs).
+/// A send case. `Value` is T (an own copy) or T* (the caller's rvalue, moved from only if the case
+/// runs).
 template <typename T, typename Held, typename Value, typename Handler>
 class send_case {
  public:
@@ -154,27 +156,42 @@ class otherwise_case {
 };
 
 template <typename Case>
-concept is_case = requires(Case c) {
+concept is_case = requires {
   { std::remove_cvref_t<Case>::is_otherwise } -> std::convertible_to<bool>;
-  c.complete(true);
+};
+
+/// What select does with a case; a select_case lets nobody else do it.
+struct select_access {
+  template <typename Case>
+  static select_op op(Case& from) noexcept {
+    return from.op();
+  }
+  /// The case ran.
+  template <typename Case>
+  static void complete(Case& ran, bool ok) {
+    ran.complete(ok);
+  }
+  template <typename Case>
+  static bool is_default(const Case& one) noexcept {
+    return one.is_default();
+  }
 };
 
 }  // namespace detail
 
-/// One case of a select whose cases are known only at run time; from recv(), send() or otherwise. Movable. Owns
-/// its value and a handle of its channel. Good for one select.
+/// One case of a select whose cases are known only at run time; from recv(), send() or otherwise.
+/// Owns its value and a handle of its channel; the destination of a receive must outlive the
+/// select. Movable; one that was moved from may only be destroyed or assigned to. Good for one
+/// select.
 class select_case {
  public:
   static constexpr bool is_otherwise = false;  // as far as the type tells; see is_default()
 
+  /// Takes the case over, and what it borrows. One allocation.
   template <detail::is_case Case>
     requires(!std::is_same_v<std::remove_cvref_t<Case>, select_case>)
   // NOLINTNEXTLINE(google-explicit-constructor): the conversion is the point
   select_case(Case&& from) : model_(make(std::forward<Case>(from))) {}
-
-  detail::select_op op() noexcept { return model_->op(); }
-  void complete(bool ok) { model_->complete(ok); }
-  bool is_default() const noexcept { return model_->is_default; }
 
  private:
   struct interface {
@@ -195,6 +212,12 @@ class select_case {
   };
   std::unique_ptr<interface> model_;
 
+  detail::select_op op() noexcept { return model_->op(); }
+  void complete(bool ok) { model_->complete(ok); }
+  bool is_default() const noexcept { return model_->is_default; }
+
+  friend struct detail::select_access;
+
   template <typename Case>
   static std::unique_ptr<interface> make(Case&& from) {
     std::remove_cvref_t<Case> own(std::forward<Case>(from));
@@ -203,8 +226,8 @@ class select_case {
   }
 };
 
-/// A receive case whose value goes to `into` (empty: the channel is closed and drained). `into` is touched
-/// only if this case runs.
+/// A receive case whose value goes to `into` (empty: the channel is closed and drained). `into` is
+/// touched only if this case runs. This and the other cases do nothing by themselves: see select().
 template <detail::receivable Channel, typename T>
   requires std::is_same_v<T, detail::element_of<Channel>>
 auto recv(Channel&& channel, std::optional<T>& into) {
@@ -227,7 +250,8 @@ auto recv(Channel&& channel) {
       detail::hold(std::forward<Channel>(channel)), {});
 }
 
-/// A receive case that calls `handler(std::optional<T>)`; for chan<void> `handler(bool)` or `handler()`.
+/// A receive case that calls `handler(std::optional<T>)`; for chan<void> `handler(bool)` or
+/// `handler()`.
 template <detail::receivable Channel, typename Handler>
   requires(std::invocable<std::decay_t<Handler>&, std::optional<std::conditional_t<
                std::is_void_v<detail::element_of<Channel>>, char, detail::element_of<Channel>>>> ||
@@ -254,14 +278,15 @@ auto make_send_case(Channel&& channel, Value&& value, Handler handler) {
 
 }  // namespace detail
 
-/// A send case. An lvalue is copied now; an rvalue of the element's type is moved from only if this case runs.
+/// A send case. An lvalue is copied now; an rvalue of the element's type is moved from only if this
+/// case runs.
 template <detail::sendable Channel, typename Value>
   requires std::constructible_from<detail::element_of<Channel>, Value&&>
 auto send(Channel&& channel, Value&& value) {
   return detail::make_send_case(std::forward<Channel>(channel), std::forward<Value>(value), detail::no_handler{});
 }
 
-/// The same with a handler that runs after the value was sent.
+/// The same with a handler that is called after the value was sent.
 template <detail::sendable Channel, typename Value, std::invocable Handler>
   requires std::constructible_from<detail::element_of<Channel>, Value&&>
 auto send(Channel&& channel, Value&& value, Handler&& handler) {
@@ -269,13 +294,14 @@ auto send(Channel&& channel, Value&& value, Handler&& handler) {
                                 std::decay_t<Handler>(std::forward<Handler>(handler)));
 }
 
-/// For chan<void>.
+/// A send case for chan<void>.
 template <detail::sendable Channel>
   requires std::is_void_v<detail::element_of<Channel>>
 auto send(Channel&& channel) {
   return detail::send_case<void, detail::held_channel<Channel&&>, char, detail::no_handler>(
       detail::hold(std::forward<Channel>(channel)), 0, {});
 }
+/// The same with a handler that is called after the signal was sent.
 template <detail::sendable Channel, std::invocable Handler>
   requires std::is_void_v<detail::element_of<Channel>>
 auto send(Channel&& channel, Handler&& handler) {
@@ -303,7 +329,7 @@ void with_case(std::size_t index, F&& f, Cases&... cases) {
 template <typename Case>
 constexpr bool is_default_case(const Case& c) noexcept {
   if constexpr (std::is_same_v<Case, select_case>) {
-    return c.is_default();
+    return select_access::is_default(c);
   } else {
     return Case::is_otherwise;
   }
@@ -323,7 +349,7 @@ std::size_t select_listed(Cases&... cases) {
       if (fallback != no_case) panic("select: more than one otherwise");
       fallback = i;
     } else {
-      ops[used] = c.op();
+      ops[used] = select_access::op(c);
       place[used++] = i;
     }
     ++i;
@@ -333,7 +359,7 @@ std::size_t select_listed(Cases&... cases) {
   const std::size_t ran = fallback == no_case ? select_blocking(listed) : select_now(listed);
   const std::size_t chosen = ran == no_case ? fallback : place[ran];
   const bool ok = ran != no_case && ops[ran].ok;
-  with_case(chosen, [ok](auto& c) { c.complete(ok); }, cases...);
+  with_case(chosen, [ok](auto& c) { select_access::complete(c, ok); }, cases...);
   return chosen;
 }
 
@@ -349,25 +375,35 @@ inline constexpr bool is_stored_borrower = [] {
 
 }  // namespace detail
 
-/// Go's default: a select with it never blocks. `ringo::otherwise`, or `ringo::otherwise(handler)`. At most one.
+/// Go's default: a select with it never blocks. `ringo::otherwise`, or `ringo::otherwise(handler)`.
+/// At most one.
+///
+/// @snippet tests/docs/guide_test.cpp otherwise
 inline constexpr detail::otherwise_t otherwise;
 
-/// A select whose cases are known at run time (Go's reflect.Select): runs one of `cases` and returns its index.
-/// An empty set blocks for ever. Panics "select: more than one otherwise", "select: too many cases"
-/// (65536), and "send on closed channel" as below. O(n log n); allocates for more than 8 cases.
+/// A select whose cases are known at run time: runs one of `cases` and returns its index. An empty
+/// set blocks for ever. The cases are good for one select; a value that was not sent goes with its
+/// case. Panics "select: too many cases" (more than 65536), and as the form with a list of cases,
+/// which this follows in all else. O(n log n); allocates.
+/// Source: Go's reflect.Select.
 std::size_t select(std::span<select_case> cases);
+/// The same for all of a vector.
 inline std::size_t select(std::vector<select_case>& cases) { return select(std::span<select_case>(cases)); }
 
-/// Go's select statement: waits until one of the cases can go on, runs it and returns its index. With
-/// `otherwise` it never blocks. select() without cases blocks for ever.
+/// Go's select statement: waits until one of the cases can go on, runs it and returns its index.
+/// With `otherwise` it never blocks. select() without cases blocks for ever.
 ///
-///     switch (ringo::select(ringo::recv(a, value), ringo::send(b, 7), ringo::recv(done))) { ... }
+/// @snippet tests/docs/guide_test.cpp select
 ///
-/// Among cases that can go on the choice is uniformly random, also when the select had to park; there is no
-/// priority. A case on a nil channel never can. A send case on a closed channel can: if it is chosen,
-/// select panics "send on closed channel". Handlers run on the calling fiber after the choice, with no lock
-/// held; what they throw leaves select, the communication stays done. Channels given as lvalues must
-/// outlive the call. Works on plain threads. O(n log n); allocates only for more than 8 cases.
+/// Among cases that can go on the choice is uniformly random, also when the select had to park;
+/// there is no priority. A case on a nil channel never can go on; a send case on a closed channel
+/// can. Handlers run on the calling fiber after the choice, with no lock held; what they throw
+/// leaves select, the communication stays done.
+///
+/// Blocks only the fiber (or the plain thread). Panics "send on closed channel" when such a case is
+/// chosen, and "select: more than one otherwise". Channels given as lvalues, destinations and what
+/// handlers refer to must outlive the call. Visibility as for the operation that ran. O(n log n);
+/// allocates only for more than 8 cases and for select_cases.
 /// Source: The Go Programming Language Specification, "Select statements".
 template <typename... Cases>
   requires(detail::is_case<Cases> && ...)
@@ -378,7 +414,7 @@ std::size_t select(Cases&&... cases) {
   if constexpr (sizeof...(Cases) == 0) {
     return detail::select_blocking({});
   } else if constexpr (sizeof...(Cases) == 1 && defaults == 1) {
-    (cases.complete(true), ...);
+    (detail::select_access::complete(cases, true), ...);
     return 0;
   } else {
     return detail::select_listed<defaults>(cases...);

@@ -69,27 +69,36 @@ class task_body final : public task_state<T> {
 
 }  // namespace detail
 
-/// A fiber that somebody may wait for; from spawn(). Movable. Dropping a task detaches its fiber; an
-/// exception that nobody can ask for any more then ends the process as in go().
-/// One task must not be joined by two at a time.
+/// A fiber that somebody may wait for; from spawn(). Default-constructed or moved from: empty.
+/// Dropping a task, or assigning over it, detaches its fiber; an exception that nobody can ask for
+/// any more then ends the process as in go().
+///
+/// @snippet tests/docs/guide_test.cpp spawn
+///
+/// A handle for one owner: it may be moved, joined and dropped on any fiber or thread, but by one
+/// at a time; two that join at once are undefined.
 template <typename T>
 class [[nodiscard]] task {
  public:
   task() = default;
+  /// Leaves `other` empty.
   task(task&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  /// Detaches the fiber this task had; leaves `other` empty.
   task& operator=(task&& other) noexcept {
     task moved(std::move(other));
     std::swap(state_, moved.state_);
     return *this;
   }
+  /// As detach().
   ~task() { detach(); }
 
   /// True until joined, detached or moved from.
   bool joinable() const noexcept { return state_ != nullptr; }
 
-  /// Waits for the fiber's end, then returns what its function returned or rethrows what it threw. Blocks only
-  /// the calling fiber (or plain thread). What the fiber did is visible afterwards.
+  /// Waits for the fiber's end, then returns what its function returned or rethrows what it threw.
+  /// Blocks only the calling fiber (or plain thread). The task is empty afterwards.
   /// Panics: "join called twice" (also on an empty task); "join of a fiber that called goexit".
+  /// What the fiber did is visible afterwards. O(1), allocates nothing.
   T join() {
     if (state_ == nullptr) detail::panic("join called twice");
     state_->finished.wait();
@@ -99,7 +108,8 @@ class [[nodiscard]] task {
     if constexpr (!std::is_void_v<T>) return std::move(*owned->value);
   }
 
-  /// Lets the fiber go on alone.
+  /// Lets the fiber go on alone; nothing on an empty task. Never blocks. If the fiber has ended
+  /// with an exception already, the process ends here with status 2.
   void detach() noexcept {
     if (state_ == nullptr) return;
     auto* state = std::exchange(state_, nullptr);
@@ -118,8 +128,10 @@ class [[nodiscard]] task {
   friend auto spawn(const go_options& wanted, Fn&& fn, Args&&... args);
 };
 
-/// go() with a handle: task<T>::join() waits for the fiber and gives what fn returned. Same rules as go(), but
-/// for an exception, which join() rethrows. Allocates the state that fiber and task share.
+/// go() with a handle: task<T>::join() waits for the fiber and gives what fn returned, by value.
+/// Same rules and panics as go(), but for an exception out of fn, which join() rethrows. Never
+/// blocks.
+/// Thread-safe. O(1); one allocation, for what fiber and task share, and one for a name.
 template <typename Fn, typename... Args>
   requires detail::spawnable<Fn, Args...>
 [[gnu::always_inline]] inline auto spawn(const go_options& wanted, Fn&& fn, Args&&... args) {
@@ -135,6 +147,7 @@ template <typename Fn, typename... Args>
   return task<value>(owned.release());
 }
 
+/// The same with default options.
 template <typename Fn, typename... Args>
   requires(detail::spawnable<Fn, Args...> && !std::same_as<std::remove_cvref_t<Fn>, go_options>)
 [[gnu::always_inline]] inline auto spawn(Fn&& fn, Args&&... args) {

@@ -2,17 +2,22 @@
 
 namespace ringo {
 
-/// Keeps the calling fiber on its thread, and every other fiber off that thread, for a scope: Go's
-/// LockOSThread. For libraries that tie state to a thread. Pins nest.
+/// Keeps the calling fiber on its thread, and every other fiber off that thread, for a scope. For
+/// libraries that tie state to a thread. Pins nest.
 ///
-/// A pinned fiber that blocks costs a switch of threads each time it blocks and wakes; meanwhile another
-/// thread runs the other fibers. Does nothing on a plain thread. Not for use from another fiber than the
-/// one that made it.
+/// A pinned fiber that blocks costs a switch of threads each time it blocks and wakes; meanwhile
+/// another thread runs the other fibers. Does nothing on a plain thread, so nothing inside
+/// blocking() either: constructor and destructor must both be inside of it or both outside.
+/// Source: Go's runtime.LockOSThread.
 class [[nodiscard]] thread_pin {
  public:
+  /// Pins the calling fiber. Never blocks. When the fiber first waits a thread may have to be
+  /// started for the others; fatal then: "thread limit reached". O(1), allocates nothing.
   thread_pin() noexcept;
   thread_pin(const thread_pin&) = delete;
   thread_pin& operator=(const thread_pin&) = delete;
+  /// Ends the pin, the outermost one for good. Must run on the fiber that made it, before that
+  /// fiber ends. Never blocks.
   ~thread_pin();
 };
 

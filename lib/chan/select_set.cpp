@@ -13,8 +13,8 @@ std::size_t select(std::span<select_case> cases) {
   place.reserve(cases.size());
   std::size_t fallback = detail::no_case;
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    if (!cases[i].is_default()) {
-      ops.push_back(cases[i].op());
+    if (!detail::select_access::is_default(cases[i])) {
+      ops.push_back(detail::select_access::op(cases[i]));
       place.push_back(i);
       continue;
     }
@@ -24,7 +24,7 @@ std::size_t select(std::span<select_case> cases) {
   const std::size_t ran =
       fallback == detail::no_case ? detail::select_blocking(ops) : detail::select_now(ops);
   const std::size_t chosen = ran == detail::no_case ? fallback : place[ran];
-  cases[chosen].complete(ran != detail::no_case && ops[ran].ok);
+  detail::select_access::complete(cases[chosen], ran != detail::no_case && ops[ran].ok);
   return chosen;
 }
 

@@ -20,8 +20,10 @@
 ///
 ///   unused ──spawn──> runnable ──dispatch──> running ──park──> parked
 ///      ^                  ^                     │                 │
-///      └──── finished <───┼────── returns ──────┘                 │
+///      └──────────────────┼────── returns ──────┘                 │
 ///                         └──────────────── ready() ──────────────┘
+///
+/// A fiber that parks or yields on a thread that the run has given up on becomes `lost`, for good.
 ///
 /// Inspectors (dumps, page give-back) hold a parked fiber while they read its stack:
 ///   inspector: CAS parked -> parked|held; inspect; clear the bit

@@ -32,10 +32,11 @@
 /// 3. Each worker leaves at its next scheduling point, by CAS ending: working -> left, then gives back its
 ///    caches; its thread ends.
 /// 4. After the grace period, CAS working -> abandoned for each of the others: such a thread is detached, and
-///    parks for ever at its next scheduling point or ready().
+///    stops for ever at its next scheduling point. What it makes ready until then goes to the inject queue.
 /// 5. Nobody runs fibers now. Every fiber that is parked is claimed: taken out of the queue it waits in, under
 ///    that queue's lock. Where a plain thread's wake-up was faster, the fiber arrives in the inject
-///    queue. Then control blocks and stacks are recycled without running anything.
+///    queue. One that was woken but never went on gives back what its waker handed to it
+///    (park_kind::dropped). Then control blocks and stacks are recycled without running anything.
 
 namespace ringo::detail {
 

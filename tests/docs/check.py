@@ -1,9 +1,12 @@
 """Checks the pages: each block of C++ equals the built file it names, and each link leads somewhere.
+And the headers: each `@snippet <file> <name>` names a region of a built file.
 
 A block is named by a comment in front of it:
 
     <!-- from: examples/hello.cpp -->        consecutive lines of that file
     <!-- from: tests/docs/x_test.cpp#name -->   its region from `// [name]` to `// [name]`
+
+The marks of a region may also be `//! [name]`; those of a @snippet must be.
 
 Indentation common to all lines does not count. Prints each breach; exit status 1: some.
 """
@@ -18,6 +21,7 @@ BUILT = ("examples", "tests", "benchmarks")  # only what some target compiles
 FENCE = re.compile(r"\s*```(\w*)")
 FROM = re.compile(r"<!-- from: ([^\s#]+)(?:#(\S+))? -->\s*$")
 LINK = re.compile(r"\]\(([^)\s]+)\)|<img[^>]*\bsrc=\"([^\"]+)\"")
+SNIPPET = re.compile(r"\s*/// @snippet (\S+) (\S+)$")
 CODE = re.compile(r"`[^`]*`")
 HEADING = re.compile(r"#+ +(.*)")
 
@@ -42,6 +46,8 @@ class Pages:
         pages = sorted({path for pattern in PAGES for path in self.root.glob(pattern)})
         for page in pages:
             self.check_page(page)
+        for header in sorted(self.root.glob("include/**/*.hpp")):
+            self.check_snippets(header)
         return self.breaches
 
     def report(self, page, number, message):
@@ -67,19 +73,38 @@ class Pages:
         if block is not None:
             self.report(page, start, "a block without an end")
 
+    def check_snippets(self, header):
+        for number, line in enumerate(header.read_text().splitlines(), 1):
+            if "@snippet" not in line:
+                continue
+            snippet = SNIPPET.match(line)
+            if not snippet:
+                self.report(header, number, "not of the form `/// @snippet <file> <name>`")
+            elif not self.is_built(snippet[1]):
+                self.report(header, number, f"{snippet[1]} is no built file")
+            elif len(self.marks(snippet[1], snippet[2], ("//!",))) != 2:
+                self.report(header, number, f"{snippet[1]} has no region //! [{snippet[2]}]")
+
+    def is_built(self, name):
+        return Path(name).parts[0] in BUILT and (self.root / name).is_file()
+
+    def marks(self, name, region, kinds=("//", "//!")):
+        wanted = [f"{kind} [{region}]" for kind in kinds]
+        lines = (self.root / name).read_text().splitlines()
+        return [i for i, line in enumerate(lines) if line.strip() in wanted]
+
     def check_block(self, page, number, block, source):
         self.blocks += 1
         if source is None:
             return self.report(page, number, "C++ that is compiled nowhere: `<!-- from: file -->` is missing")
         name, region = source[1], source[2]
-        path = self.root / name
-        if Path(name).parts[0] not in BUILT or not path.is_file():
+        if not self.is_built(name):
             return self.report(page, number, f"{name} is no built file")
-        lines = path.read_text().splitlines()
+        lines = (self.root / name).read_text().splitlines()
         if region is None:
             found = any(dedent(lines[i:i + len(block)]) == block for i in range(len(lines)))
             return None if found else self.report(page, number, f"these lines are not in {name}")
-        marks = [i for i, line in enumerate(lines) if line.strip() == f"// [{region}]"]
+        marks = self.marks(name, region)
         if len(marks) != 2:
             return self.report(page, number, f"{name} has {len(marks)} marks [{region}] instead of two")
         if dedent(lines[marks[0] + 1:marks[1]]) != block:

@@ -8,6 +8,8 @@ from check import Pages
 CLEAN = {
     "examples/hello.cpp": "int main() {\n  int x = 1;\n  // [use]\n  return x;\n  // [use]\n}\n",
     "lib/a.cpp": "int a;\n",
+    "tests/a_test.cpp": "//! [both]\nint y;\n//! [both]\n",
+    "include/ringo/a.hpp": "/// @snippet tests/a_test.cpp both\n",
     "README.md": "# A title\n<!-- from: examples/hello.cpp -->\n```cpp\nint x = 1;\n```\n"
                  "[other](docs/other.md#second-one) [here](#a-title) `[no](link)`\n```sh\n[no](link)\n```\n",
     "docs/other.md": "## Second: one\n<!-- from: examples/hello.cpp#use -->\n\n```cpp\nreturn x;\n```\n"
@@ -23,6 +25,12 @@ FAULTS = [
     ("docs/a.md", "<!-- from: lib/a.cpp -->\n```cpp\nint a;\n```\n", "no built file"),
     ("docs/a.md", "<!-- from: examples/hello.cpp -->\n```text\nnothing\n```\n", "not in examples"),
     ("docs/a.md", "```sh\nmake\n", "without an end"),
+    ("docs/a.md", "<!-- from: tests/a_test.cpp#both -->\n```cpp\nint y;\n```\n", None),
+    ("include/ringo/b.hpp", "  /// @snippet tests/a_test.cpp none\n", "no region //! [none]"),
+    ("include/ringo/b.hpp", "/// @snippet examples/hello.cpp use\n", "no region //! [use]"),
+    ("include/ringo/b.hpp", "/// @snippet tests/gone_test.cpp both\n", "no built file"),
+    ("include/ringo/b.hpp", "/// @snippet lib/a.cpp both\n", "no built file"),
+    ("include/ringo/b.hpp", "// @snippet tests/a_test.cpp\n", "not of the form"),
     ("docs/a.md", "[x](other.md)\n", None),
     ("docs/a.md", "[x](gone.md)\n", "no such file"),
     ("docs/a.md", "![x](chart.svg)\n", "no such file"),

@@ -1,6 +1,6 @@
 // The code of docs/guide and of the decisions, so that it compiles and does what the page says. A
 // region from `// [name]` to `// [name]` stands in a page word by word; tests/docs/check.py
-// compares them.
+// compares them. With `//!` a comment in a header shows it too (`@snippet`).
 
 #include <doctest/doctest.h>
 
@@ -33,12 +33,12 @@ int answer(int question) {
 TEST_CASE("guide: go and join") {
   run_on_each([] {
     std::atomic<int> notes = 0;
-    // [spawn]
+    //! [spawn]
     ringo::go([&notes] { ++notes; });                    // fire and forget
     auto task = ringo::spawn(answer, 41);                // arguments are copied into the fiber
     const int value = task.join();                       // rethrows what the fiber threw
     ringo::go({.name = "note"}, [&notes] { ++notes; });  // a name for reports
-    // [spawn]
+    //! [spawn]
     EXPECT(value == 42);
     eventually([&] { return notes == 2; });
   });
@@ -46,7 +46,7 @@ TEST_CASE("guide: go and join") {
 
 TEST_CASE("guide: a channel ends its loop") {
   run_on_each([] {
-    // [channel]
+    //! [channel]
     auto squares = ringo::make_chan<int>(4);  // room for four; without a number: none
     ringo::go([squares] {                     // a copy of the handle, not a reference
       for (int i = 1; i <= 3; ++i) squares.send(i * i);
@@ -54,7 +54,7 @@ TEST_CASE("guide: a channel ends its loop") {
     });
     int sum = 0;
     for (int square : squares) sum += square;  // until closed and drained
-    // [channel]
+    //! [channel]
     EXPECT(sum == 14);
   });
 }
@@ -80,7 +80,7 @@ TEST_CASE("guide: select") {
     int seen = 0;
     bool stopped = false;
     bool timed_out = false;
-    // [select]
+    //! [select]
     std::optional<int> number;
     switch (ringo::select(
         ringo::recv(numbers, number), ringo::recv(stop), ringo::recv(ringo::after(30s)))) {
@@ -88,7 +88,7 @@ TEST_CASE("guide: select") {
       case 1: stopped = true; break;
       default: timed_out = true;
     }
-    // [select]
+    //! [select]
     EXPECT(seen == 7);
     EXPECT(!stopped);
     EXPECT(!timed_out);
@@ -98,16 +98,16 @@ TEST_CASE("guide: select") {
 TEST_CASE("guide: otherwise does not wait") {
   run_on_each([] {
     auto numbers = ringo::make_chan<int>();
-    // [otherwise]
+    //! [otherwise]
     const bool idle = ringo::select(ringo::recv(numbers), ringo::otherwise) == 1;
-    // [otherwise]
+    //! [otherwise]
     EXPECT(idle);
   });
 }
 
 TEST_CASE("guide: a wait group and a mutex") {
   run_on_each([] {
-    // [group]
+    //! [group]
     ringo::mutex lock;
     std::vector<int> results;
     ringo::wait_group group;
@@ -118,7 +118,7 @@ TEST_CASE("guide: a wait group and a mutex") {
       });
     }
     group.wait();  // keeps lock, results and group alive until every fiber is done
-    // [group]
+    //! [group]
     EXPECT(results.size() == 8);
   });
 }
@@ -172,7 +172,7 @@ TEST_CASE("limits: what a detached fiber uses, it owns") {
 TEST_CASE("limits: goexit passes through a catch-all") {
   run_on_each([] {
     bool released = false;
-    // [goexit]
+    //! [goexit]
     ringo::wait_group group;
     group.go([&released] {
       const ringo::defer note{[&released] { released = true; }};
@@ -183,15 +183,15 @@ TEST_CASE("limits: goexit passes through a catch-all") {
       }
     });
     group.wait();
-    // [goexit]
+    //! [goexit]
     EXPECT(released);
   });
 }
 
 TEST_CASE("limits: a value per fiber instead of thread_local") {
-  // [fiber_local]
+  //! [fiber_local]
   static ringo::fiber_local<int> depth;
-  // [fiber_local]
+  //! [fiber_local]
   run_on_each([] {
     *depth = 1;
     auto other = ringo::spawn([] { return *depth; });
@@ -207,10 +207,10 @@ TEST_CASE("limits: a stack of another size") {
       volatile char frame[4096] = {};
       return n == 0 ? frame[0] : self(self, n - 1) + frame[0];
     };
-    // [stack_size]
+    //! [stack_size]
     auto task = ringo::spawn({.name = "parse", .stack_size = 4 << 20},
                              [&] { return recurse(recurse, 100); });
-    // [stack_size]
+    //! [stack_size]
     EXPECT(task.join() == 0);
   });
 }

@@ -6,15 +6,22 @@
 
 namespace ringo {
 
-/// Go's sync.Mutex: a lock that blocks only the fiber that waits for it. Lockable in the sense of std, so that
-/// std::lock_guard, std::unique_lock and std::scoped_lock work. It has no owner: any fiber or plain
-/// thread may unlock it. Not recursive: locking it again parks for ever.
+/// Go's sync.Mutex: a lock that blocks only the fiber that waits for it. Lockable in the sense of
+/// std, so that std::lock_guard, std::unique_lock and std::scoped_lock work. It has no owner: any
+/// fiber or plain thread may unlock it. Not recursive: locking it again parks for ever.
 ///
-/// Those who wait are woken in order, but a woken one competes with newcomers; if it loses, it waits at the
-/// front, and once it has waited for over 1 ms, the lock is handed to those who wait, in order, until one of them
-/// has waited for less (Go's starvation mode). What was done before the n-th unlock() is visible after each later lock().
-/// May be destroyed as soon as lock() has returned in the last user and it has unlocked, even while the
-/// unlock() that let it in is still returning elsewhere. May be made and used before and after run().
+/// @snippet tests/docs/guide_test.cpp group
+///
+/// Those who wait are woken in order, but a woken one competes with newcomers; if it loses, it
+/// waits at the front, and once it has waited for over 1 ms, the lock is handed to those who wait,
+/// in order, until one of them has waited for less (Go's starvation mode).
+///
+/// Thread-safe, but for the destructor. May be made and used before and after run(). May be
+/// destroyed as soon as lock() has returned in the last user and it has unlocked, even while the
+/// unlock() that let it in is still returning elsewhere; who waits for a destroyed mutex waits for
+/// ever.
+/// What was done before the n-th unlock() is visible after each later lock().
+/// Source: Go's sync.Mutex.
 class mutex {
  public:
   constexpr mutex() noexcept = default;
@@ -24,19 +31,21 @@ class mutex {
     if (RINGO_UNLIKELY(woken_ != nullptr)) forget_woken();
   }
 
-  /// Blocks until the lock is free, then takes it. O(1), allocates nothing.
+  /// Takes the lock. Blocks only the fiber (or the plain thread), until it is free. O(1), allocates
+  /// nothing.
   void lock() {
     std::uint32_t expected = 0;
     if (RINGO_UNLIKELY(!queue_.change_strong(expected, locked))) lock_slow();
   }
 
-  /// Takes the lock if it is free. Never blocks.
+  /// Takes the lock if it is free; false: it is not. Never blocks. O(1), allocates nothing.
   bool try_lock() noexcept {
     std::uint32_t expected = 0;
     return queue_.change_strong(expected, locked) || try_lock_slow(expected);
   }
 
-  /// Lets go, and wakes one who waits. Never blocks. Fatal: "sync: unlock of unlocked mutex".
+  /// Lets go, and wakes one who waits. Never blocks. Fatal: "sync: unlock of unlocked mutex". O(1),
+  /// allocates nothing.
   void unlock() noexcept {
     std::uint32_t expected = locked;
     if (RINGO_UNLIKELY(!queue_.change_strong(expected, 0))) unlock_slow();

@@ -7,11 +7,11 @@
 
 namespace ringo {
 
-/// Go's sync.Once: runs a function exactly once. An exception out of it (or goexit) counts as done, unlike
+/// Runs a function exactly once. An exception out of it (or goexit) counts as done, unlike
 /// std::call_once: it reaches that caller only, and later calls do nothing.
 ///
-/// What the function did is visible after every call(). May be destroyed as soon as call() has returned in every
-/// caller. Calling it from inside the function parks for ever.
+/// May be made and used before and after run(). May be destroyed as soon as call() has returned in
+/// every caller. Source: Go's sync.Once.
 class once {
  public:
   constexpr once() noexcept = default;
@@ -19,7 +19,11 @@ class once {
   once& operator=(const once&) = delete;
   ~once() = default;
 
-  /// Runs fn if no call has done so yet; else waits until that run is over. Blocks only the fiber.
+  /// Runs fn if no call has done so yet; else waits until that run is over. Blocks only the fiber
+  /// (or the plain thread); for ever when it is called from inside fn. What fn throws leaves the
+  /// call that ran it.
+  /// Thread-safe. What fn did is visible after every call(). One load once fn has run; allocates
+  /// nothing.
   template <typename Fn>
   void call(Fn&& fn) {
     if (RINGO_LIKELY(queue_.load() == finished)) return;

@@ -10,11 +10,16 @@
 
 namespace ringo {
 
-/// Go's sync.WaitGroup: counts work that is under way and lets others wait for its end. Usable again after it
-/// has reached zero. Works on plain threads too.
+/// Counts work that is under way and lets others wait for its end. Usable again after it has
+/// reached zero.
 ///
-/// What was done before done() is visible after the wait() it ends. May be destroyed as soon as wait() has
-/// returned, even while the done() that ended it is still returning elsewhere; not while others wait.
+/// @snippet tests/docs/guide_test.cpp group
+///
+/// Thread-safe, but for the destructor; works on plain threads, and before and after run(). May be
+/// destroyed as soon as wait() has returned, even while the done() that ended it is still returning
+/// elsewhere; not while others wait. What was done before done() is visible after the wait() it
+/// ends.
+/// Source: Go's sync.WaitGroup.
 class wait_group {
  public:
   constexpr wait_group() noexcept = default;
@@ -22,17 +27,23 @@ class wait_group {
   wait_group& operator=(const wait_group&) = delete;
   ~wait_group() = default;
 
-  /// Adds n, which may be negative, to the counter; at zero, everybody who waits is woken. Call it before the
-  /// work starts, not inside. Never blocks. Panics "sync: negative WaitGroup counter".
+  /// Adds n, which may be negative, to the counter; at zero, everybody who waits is woken. Call it
+  /// before the work starts, not inside. Never blocks. Panics, and changes nothing: "sync: negative
+  /// WaitGroup counter"; "sync: WaitGroup counter out of range" (more than 2^31 - 1). O(1), at zero
+  /// O(waiters); allocates nothing.
   void add(int n = 1);
-  /// add(-1).
+  /// As add(-1).
   void done() { add(-1); }
 
-  /// Blocks until the counter is zero; returns at once if it is. O(1), allocates nothing.
+  /// Waits until the counter is zero; returns at once if it is. Blocks only the fiber (or the plain
+  /// thread). O(1), allocates nothing.
   void wait();
 
-  /// Go 1.25's WaitGroup.Go: add(1), then ringo::go(fn), which calls done() when fn has returned or called
-  /// goexit(). An exception that leaves fn ends the process before anybody is released.
+  /// add(1), then ringo::go(fn), which calls done() when fn has returned or called goexit(), and
+  /// what it owns is destroyed. An exception that leaves fn ends the process before anybody is
+  /// released. Never blocks. Panics and allocates as ringo::go() and add(); the counter is then as
+  /// before. The wait_group must live until fn has returned: wait() before it goes.
+  /// Source: Go 1.25's WaitGroup.Go.
   template <typename Fn>
     requires detail::spawnable<Fn>
   void go(Fn&& fn) {

@@ -12,13 +12,16 @@ recv_chan<std::chrono::steady_clock::time_point> after_nanoseconds(std::chrono::
 
 }  // namespace detail
 
-/// A channel that gets the time once, `delay` from now (Go's time.After). For select:
+/// A channel that gets the time once, `delay` from now, any std::chrono duration. For select:
 ///
-///     ringo::select(ringo::recv(answer, value), ringo::recv(ringo::after(1s)));
+/// @snippet tests/docs/guide_test.cpp select
 ///
-/// Never blocks. The timer ends with the last handle of the channel, fired or not, so that an `after` in a
-/// select costs nothing afterwards. Negative delays fire at once, nanoseconds::max() never. O(log timers); one
-/// allocation. Timers fire only while a runtime runs.
+/// Never blocks. Delays that are not positive fire when a worker next looks at its timers, and
+/// nanoseconds::max() never. Timers fire only while a runtime runs.
+/// Thread-safe. The timer ends with the last handle of the channel, fired or not, so that an
+/// `after` in a select costs nothing afterwards. O(log timers); allocates the channel and the
+/// timer.
+/// Source: Go's time.After, by the rules of Go 1.23.
 template <typename Rep, typename Period>
 recv_chan<std::chrono::steady_clock::time_point> after(std::chrono::duration<Rep, Period> delay) {
   return detail::after_nanoseconds(detail::to_nanoseconds(delay));
