@@ -9,39 +9,20 @@
 #include "fiber/sanitizer.hpp"
 
 namespace ringo::detail {
-namespace {
-
-constexpr auto parked = static_cast<std::uint32_t>(fiber_state::parked);
-constexpr auto runnable = static_cast<std::uint32_t>(fiber_state::runnable);
-
-}  // namespace
-
-bool fiber::wake_held() noexcept {
-  for (;;) {
-    std::uint32_t expected = parked;
-    if (state.compare_exchange_strong(expected, runnable)) return true;
-    if (expected == (parked | held_bit)) {
-      if (state.compare_exchange_strong(expected, parked | held_bit | wake_due_bit)) return false;
-      continue;
-    }
-    // Anything else would be a second waker, or a waker of a fiber that does not wait.
-    RINGO_VERIFY(expected == parked);
-  }
+bool fiber::leave_to_inspector() noexcept {
+  auto expected = held_by::inspector;
+  return held.compare_exchange_strong(expected, held_by::inspector_wake_due);
 }
 
-bool fiber::hold() noexcept {
-  std::uint32_t expected = parked;
-  return state.compare_exchange_strong(expected, parked | held_bit);
+fiber::hold_outcome fiber::hold() noexcept {
+  auto expected = held_by::nobody;
+  if (!held.compare_exchange_strong(expected, held_by::inspector)) return hold_outcome::refused;
+  heavy_fence();  // pairs with wake()
+  if (current_state() == fiber_state::parked) return hold_outcome::held;
+  return release() ? hold_outcome::wake_due : hold_outcome::refused;
 }
 
-bool fiber::release() noexcept {
-  for (;;) {
-    std::uint32_t expected = parked | held_bit;
-    if (state.compare_exchange_strong(expected, parked)) return false;
-    RINGO_VERIFY(expected == (parked | held_bit | wake_due_bit));
-    if (state.compare_exchange_strong(expected, runnable)) return true;
-  }
-}
+bool fiber::release() noexcept { return held.exchange(held_by::nobody) == held_by::inspector_wake_due; }
 
 fiber_registry& fiber_registry::instance() noexcept {
   static auto& registry = *new fiber_registry;  // never destroyed: see the class

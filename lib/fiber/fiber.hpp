@@ -6,17 +6,19 @@
 #include <cstdint>
 #include <vector>
 
+#include <ringo/detail/assert.hpp>
 #include <ringo/detail/closure.hpp>
 #include <ringo/detail/config.hpp>
 #include <ringo/detail/spinlock.hpp>
 
+#include "base/fence.hpp"
 #include "fiber/sanitizer.hpp"
 #include "fiber/stack.hpp"
 #include "fiber/switch.hpp"
 
 /// A fiber's control block and its states.
 ///
-/// State word: one of the states below, and for a parked fiber two bits.
+/// State: one of those below.
 ///
 ///   unused ──spawn──> runnable ──dispatch──> running ──park──> parked
 ///      ^                  ^                     │                 │
@@ -25,11 +27,14 @@
 ///
 /// A fiber that parks or yields on a thread that the run has given up on becomes `lost`, for good.
 ///
-/// Inspectors (dumps, page give-back) hold a parked fiber while they read its stack:
-///   inspector: CAS parked -> parked|held; inspect; clear the bit
-///   waker:     CAS parked -> runnable, then queue it; if the fiber is held instead:
-///              CAS parked|held -> parked|held|wake_due, and leave it
-///   whoever clears `held` and finds `wake_due` makes the fiber runnable and queues it.
+/// Inspectors (dumps, page give-back) hold a parked fiber while they read its stack. They are rare, wake-ups are not, so
+/// the cost lies with the inspector:
+///   inspector, hold():    1. held: none -> held (one inspector)   2. heavy fence   3. not parked? release(), give up
+///   waker:                1. state = runnable   2. light fence    3. not held? queue the fiber
+///                         4. else held: held -> wake_due; done, or no longer held: queue the fiber
+///   inspector, release(): held = none; it was wake_due: queue the fiber
+/// The fences leave no order in which the inspector misses `runnable` and the waker misses `held`. Where each sees the
+/// other, step 4 and release() decide who queues.
 /// A fiber has one waker at a time (the one that took it out of its wait queue), so that each wake-up is
 /// queued exactly once. `parked` is stored by the departure's `after`, before the lock that guards
 /// the fiber's place in a wait queue is released: a waker never sees a fiber that is still running.
@@ -45,10 +50,6 @@ enum class fiber_state : std::uint32_t {
 };
 
 inline constexpr std::size_t wait_room_size = 48;
-
-inline constexpr std::uint32_t state_mask = 0xff;
-inline constexpr std::uint32_t held_bit = 1U << 8;
-inline constexpr std::uint32_t wake_due_bit = 1U << 9;
 
 class worker;
 struct fiber;
@@ -87,7 +88,7 @@ struct alignas(cache_line) fiber {
   // What a switch touches.
   context at;                              // owner of the stack, by state
   relaxed_link next;                       // link of the queue that the fiber is in; that queue's rules
-  std::atomic<std::uint32_t> state{0};     // atomic: see above
+  std::atomic<fiber_state> state{fiber_state::unused};  // atomic: see above
   std::atomic<std::uint8_t> stack_size_log2{0};  // set by the spawner; looked at by inspectors any time
   std::atomic<bool> is_thread{false};            // stands for a plain thread; as above
   std::atomic<std::uint16_t> pins{0};      // relaxed: its own; depth of thread_pin
@@ -106,6 +107,8 @@ struct alignas(cache_line) fiber {
   std::atomic<fiber_locals*> locals{nullptr};  // its own
   std::atomic<std::uint32_t> permit{0};        // futex of a plain thread's fiber
   std::atomic<bool> exiting{false};            // its own; goexit is under way
+  enum class held_by : std::uint8_t { nobody, inspector, inspector_wake_due };
+  std::atomic<held_by> held{held_by::nobody};  // atomic: see above
 
   /// For the fiber's place in a queue, when it waits in one only. Whoever wakes very many thus walks over control blocks,
   /// which lie close together, and not over as many stacks, each on a page of its own.
@@ -113,7 +116,7 @@ struct alignas(cache_line) fiber {
 
   fiber_state current_state() const noexcept {
     // pairs with the stores of the state
-    return static_cast<fiber_state>(state.load(std::memory_order_acquire) & state_mask);
+    return state.load(std::memory_order_acquire);
   }
 
   stack memory() const noexcept {
@@ -121,21 +124,20 @@ struct alignas(cache_line) fiber {
     return {stack_base.load(relaxed), std::size_t{1} << stack_size_log2.load(relaxed)};
   }
 
-  /// The waker's step. True: the caller queues the fiber. False: an inspector will.
+  /// The waker's steps. True: the caller queues the fiber. False: an inspector will.
   bool wake() noexcept {
-    auto expected = static_cast<std::uint32_t>(fiber_state::parked);
-    if (RINGO_LIKELY(state.compare_exchange_strong(
-            expected, static_cast<std::uint32_t>(fiber_state::runnable),
-            std::memory_order_acq_rel,    // pairs with resumed() and hold()
-            std::memory_order_relaxed))) {  // relaxed: wake_held() looks again
-      return true;
-    }
-    return wake_held();
+    // Anything else would be a second waker, or a waker of a fiber that does not wait.
+    RINGO_VERIFY(state.load(std::memory_order_relaxed) == fiber_state::parked);  // relaxed: known from its queue
+    set(fiber_state::runnable);
+    light_fence();  // pairs with hold()
+    return RINGO_LIKELY(held.load(std::memory_order_acquire) == held_by::nobody) ||  // pairs with release()
+           !leave_to_inspector();
   }
 
-  /// The inspector's steps. hold() is true if the fiber is parked and now stays so until release(), whose
-  /// `true` obliges the caller to queue the fiber.
-  bool hold() noexcept;
+  /// The inspector's steps. `held`: the fiber is parked and its stack stays at rest until release(). `wake_due`, and
+  /// release()'s `true`: the caller must queue the fiber.
+  enum class hold_outcome : std::uint8_t { held, refused, wake_due };
+  hold_outcome hold() noexcept;
   [[nodiscard]] bool release() noexcept;
 
   /// First thing on the fiber's own stack after a switch to it.
@@ -144,22 +146,22 @@ struct alignas(cache_line) fiber {
     // Takes over what the waker did before wake(), or the spawner before the spawn.
     state.load(std::memory_order_acquire);  // pairs with wake() and the spawner's store
     // relaxed: only says that the stack is in use, which nobody acts upon
-    state.store(static_cast<std::uint32_t>(fiber_state::running), std::memory_order_relaxed);
+    state.store(fiber_state::running, std::memory_order_relaxed);
   }
 
   void set(fiber_state to) noexcept {
 #if RINGO_TSAN
     // An exchange keeps what a departing fiber released here; a store would replace it. The asm keeps clang from making
     // a store of it.
-    auto before = state.exchange(static_cast<std::uint32_t>(to), std::memory_order_release);  // pairs with readers
+    auto before = state.exchange(to, std::memory_order_release);  // pairs with readers
     asm volatile("" : "+r"(before));
 #else
-    state.store(static_cast<std::uint32_t>(to), std::memory_order_release);  // pairs with readers of state
+    state.store(to, std::memory_order_release);  // pairs with readers of state
 #endif
   }
 
  private:
-  bool wake_held() noexcept;
+  bool leave_to_inspector() noexcept;
 };
 
 #if !RINGO_ASAN && !RINGO_TSAN

@@ -39,19 +39,25 @@ struct thread_identity {
 // initial-exec: one load from the thread pointer, also in a shared library.
 #define RINGO_TLS __attribute__((tls_model("initial-exec"))) thread_local
 
-RINGO_TLS worker* tls_worker = nullptr;
 RINGO_TLS worker* tls_thread = nullptr;
 RINGO_TLS thread_identity tls_identity;
 
 }  // namespace
 
-// Not instrumented: to ThreadSanitizer the fibers of one thread are threads that share these.
-RINGO_NO_TSAN RINGO_NOINLINE worker* current_worker() noexcept {
-  asm volatile("" ::: "memory");  // keeps the compiler from calling this function pure
-  return tls_worker;
+// Read by current_worker(), by this name.
+extern "C" {
+__attribute__((visibility("hidden"), used)) RINGO_TLS worker* ringo_tls_worker = nullptr;
 }
 
-RINGO_NO_TSAN RINGO_NOINLINE void set_current_worker(worker* w) noexcept { tls_worker = w; }
+// Not instrumented: to ThreadSanitizer the fibers of one thread are threads that share these.
+#if !defined(__x86_64__) || RINGO_TSAN
+RINGO_NO_TSAN RINGO_NOINLINE worker* current_worker() noexcept {
+  asm volatile("" ::: "memory");  // keeps the compiler from calling this function pure
+  return ringo_tls_worker;
+}
+#endif
+
+RINGO_NO_TSAN RINGO_NOINLINE void set_current_worker(worker* w) noexcept { ringo_tls_worker = w; }
 
 RINGO_NO_TSAN RINGO_NOINLINE worker* worker_of_thread() noexcept {
   asm volatile("" ::: "memory");  // as above
@@ -62,7 +68,7 @@ RINGO_NO_TSAN RINGO_NOINLINE void set_worker_of_thread(worker* w) noexcept { tls
 
 RINGO_NO_TSAN RINGO_NOINLINE fiber* current_fiber() {
   asm volatile("" ::: "memory");  // as above
-  worker* w = tls_worker;
+  worker* w = current_worker();
   return w != nullptr ? w->current() : tls_identity.get();
 }
 

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <ringo/detail/config.hpp>
+
 /// Who runs here: the only home of thread_local.
 ///
 /// A fiber may wake up on another thread, and both compilers keep the address of a thread_local, or what
 /// they read through it, across a call that parks. So nothing here returns an address or a reference
-/// into thread-local storage, nothing is inline, and nobody keeps what it returns across a park.
+/// into thread-local storage, nobody keeps what it returns across a park, and what is read at each switch is read
+/// by instructions that the compiler does not look into.
 
 namespace ringo::detail {
 
@@ -12,7 +15,18 @@ struct fiber;
 class worker;
 
 /// The worker whose thread this is; null on plain threads, and inside blocking().
+#if defined(__x86_64__) && !RINGO_TSAN
+inline worker* current_worker() noexcept {
+  worker* w = nullptr;
+  asm volatile(
+      "movq ringo_tls_worker@GOTTPOFF(%%rip), %0\n\t"
+      "movq %%fs:(%0), %0"
+      : "=r"(w));
+  return w;
+}
+#else
 worker* current_worker() noexcept;
+#endif
 void set_current_worker(worker* w) noexcept;
 
 /// The worker whose thread this is, inside blocking() too. For signal handlers.
