@@ -21,7 +21,7 @@ struct select_waits {
   static bool claim(void* subject) noexcept {
     auto& self = *static_cast<select_frame*>(subject);
     if (!self.decide(0)) return false;
-    for (waiter& w : self.waiters) {
+    for (waiter& w : std::span(self.waiters, self.ops.size())) {
       // A channel that is gone has cleared `owner`.
       if (chan_core* owner = w.owner.load()) self.leave(w, *owner);
     }
@@ -30,71 +30,114 @@ struct select_waits {
   static constexpr park_kind kind{"select", &select_waits::after, &select_waits::claim};
 };
 
-void select_frame::sort_channels() noexcept {
-  std::size_t used = 0;
-  for (const select_op& op : ops) {
-    if (op.channel != nullptr) channels[used++] = op.channel;
-  }
-  channels = channels.first(used);
-  if (RINGO_LIKELY(used == 2)) {
-    if (channels[1] < channels[0]) std::swap(channels[0], channels[1]);
-    if (channels[0] == channels[1]) channels = channels.first(1);
-    return;
-  }
-  std::sort(channels.begin(), channels.end());
-  const auto end = std::unique(channels.begin(), channels.end());
-  channels = channels.first(static_cast<std::size_t>(end - channels.begin()));
+namespace {
+
+bool seems_ready(const select_op& op) noexcept {
+  if (op.channel == nullptr) return false;
+  return op.sending ? !op.channel->send_would_block() : !op.channel->recv_would_block();
 }
 
-std::size_t select_frame::try_each(std::span<select_op> ops, std::span<const std::uint32_t> order) {
-  for (const std::uint32_t i : order) {
-    select_op& op = ops[i];
-    if (op.channel == nullptr) continue;
-    const chan_status status = op.sending ? op.channel->try_send(op.slot) : op.channel->try_recv(op.slot);
+/// Runs one of the cases that seem ready, each with the same probability; no_case if none could be run after all. Draws
+/// only when there is a choice: a random order of all cases is a branch that the CPU cannot predict, even if no more
+/// than one case is ever ready.
+template <typename Attempt>
+[[gnu::always_inline]] inline std::size_t run_ready(std::span<select_op> ops, std::uint32_t* room, Attempt attempt) {
+  std::uint32_t ready = 0;
+  for (std::uint32_t i = 0; i < ops.size(); ++i) {
+    room[ready] = i;
+    ready += seems_ready(ops[i]) ? 1 : 0;
+  }
+  while (ready != 0) {
+    const std::uint32_t drawn = ready == 1 ? 0 : random_below(ready);
+    const std::uint32_t chosen = room[drawn];
+    room[drawn] = room[--ready];
+    const chan_status status = attempt(ops[chosen]);
     if (status == chan_status::would_block) continue;
-    op.ok = status == chan_status::done;
-    return i;
+    ops[chosen].ok = status == chan_status::done;
+    return chosen;
   }
   return no_case;
 }
 
+RINGO_NOINLINE std::uint32_t sort_many(chan_core** channels, std::uint32_t count) noexcept {
+  std::sort(channels, channels + count);
+  return static_cast<std::uint32_t>(std::unique(channels, channels + count) - channels);
+}
+
+RINGO_NOINLINE void shuffle(std::span<std::uint32_t> order) noexcept {
+  for (std::uint32_t i = 0; i < order.size(); ++i) {
+    const std::uint32_t j = i == 0 ? 0 : random_below(i + 1);
+    order[i] = order[j];
+    order[j] = i;
+  }
+}
+
+}  // namespace
+
+[[gnu::always_inline]] inline void select_frame::sort_channels() noexcept {
+  std::uint32_t used = 0;
+  for (const select_op& op : ops) {
+    channels[used] = op.channel;
+    used += op.channel != nullptr ? 1 : 0;
+  }
+  if (RINGO_LIKELY(used == 2)) {
+    chan_core* const one = channels[0];
+    chan_core* const other = channels[1];
+    channels[0] = std::min(one, other);
+    channels[1] = std::max(one, other);
+    channels_used = one == other ? 1 : 2;
+  } else {
+    channels_used = sort_many(channels, used);
+  }
+  repeated = channels_used != used;
+}
+
+[[gnu::always_inline]] inline std::size_t select_frame::try_each(std::span<select_op> ops,
+                                                                std::uint32_t* room) {
+  return run_ready(ops, room, [](select_op& op) {
+    return op.sending ? op.channel->try_send(op.slot) : op.channel->try_recv(op.slot);
+  });
+}
+
 void select_frame::lock_all() noexcept {
-  for (chan_core* channel : channels) channel->lock_.lock();
+  for (chan_core* channel : std::span(channels, channels_used)) channel->lock_.lock();
 }
 
 RINGO_NO_TSAN void select_frame::unlock_all() noexcept {
   // After the last unlock the frame may be gone: take what the loop needs along.
-  chan_core** channel = channels.data();
-  for (std::size_t left = channels.size(); left > 0; --left) (*channel++)->lock_.unlock();
+  chan_core** channel = channels;
+  for (std::uint32_t left = channels_used; left > 0; --left) (*channel++)->lock_.unlock();
 }
 
 std::size_t select_frame::take_ready(fiber*& woken) noexcept {
-  for (const std::uint32_t i : order) {
-    select_op& op = ops[i];
-    if (op.channel == nullptr) continue;
-    const chan_status status = op.sending ? op.channel->send_now(op.slot, woken)
-                                          : op.channel->recv_now(op.slot, woken);
-    if (status == chan_status::would_block) continue;
-    op.ok = status == chan_status::done;
-    return i;
-  }
-  return no_case;
+  return run_ready(ops, room, [&](select_op& op) RINGO_NO_THREAD_SAFETY {
+    return op.sending ? op.channel->send_now(op.slot, woken) : op.channel->recv_now(op.slot, woken);
+  });
+}
+
+void select_frame::enqueue(std::uint32_t index, fiber* self) noexcept {
+  select_op& op = ops[index];
+  if (op.channel == nullptr) return;
+  select_waiter& w = waiters[index];
+  w.selecting = true;
+  w.who = self;
+  w.slot = op.slot;
+  w.index = index;
+  w.select = this;
+  op.channel->enqueue(w, op.sending);
 }
 
 void select_frame::enqueue_all() noexcept {
   fiber* self = current_fiber();
-  for (const std::uint32_t i : order) {
-    select_op& op = ops[i];
-    if (op.channel == nullptr) continue;
-    select_waiter& w = waiters[i];
-    w.selecting = true;
-    w.who = self;
-    w.slot = op.slot;
-    w.index = i;
-    w.select = this;
-    op.channel->enqueue(w, op.sending);
+  if (RINGO_LIKELY(!repeated)) {
+    for (std::uint32_t i = 0; i < ops.size(); ++i) enqueue(i, self);
+  } else {
+    // Cases that stand in one queue are chosen in the order of the queue.
+    const std::span order(room, ops.size());
+    shuffle(order);
+    for (const std::uint32_t i : order) enqueue(i, self);
   }
-  for (chan_core* channel : channels) channel->lock_.prepare_handover();
+  for (chan_core* channel : std::span(channels, channels_used)) channel->lock_.prepare_handover();
 }
 
 void select_frame::dequeue_losers(std::uint32_t winner) noexcept {
@@ -110,7 +153,7 @@ void select_frame::leave(waiter& w, chan_core& owner) noexcept {
   if (w.linked) owner.remove(w, ops[w.index].sending);
 }
 
-std::size_t select_frame::run(bool may_block) {
+[[gnu::always_inline]] inline std::size_t select_frame::run(bool may_block) {
   sort_channels();
   fiber* woken = nullptr;
   lock_all();
@@ -130,47 +173,30 @@ std::size_t select_frame::run(bool may_block) {
 
 namespace {
 
-void shuffle(std::span<std::uint32_t> order) noexcept {
-  for (std::uint32_t i = 0; i < order.size(); ++i) {
-    const std::uint32_t j = i == 0 ? 0 : random_below(i + 1);
-    order[i] = order[j];
-    order[j] = i;
-  }
-}
-
+/// With everything in one frame: what a fiber has on its stack while it is parked is what its next run must fetch.
 template <std::size_t Cases>
-RINGO_NOINLINE std::size_t run_small(std::span<select_op> ops, std::span<const std::uint32_t> order,
-                                     bool may_block) {
+RINGO_NOINLINE std::size_t run_small(std::span<select_op> ops, bool may_block) {
+  std::array<std::uint32_t, Cases> room;
+  const std::size_t taken = select_frame::try_each(ops, room.data());
+  if (taken != no_case) return taken;
   std::array<select_waiter, Cases> waiters;
   std::array<chan_core*, Cases> channels;
-  select_frame frame{ops, order, std::span(waiters).first(ops.size()),
-                     std::span(channels).first(ops.size())};
-  return frame.run(may_block);
+  return select_frame(ops, room.data(), waiters.data(), channels.data()).run(may_block);
 }
 
 std::size_t run_large(std::span<select_op> ops, bool may_block) {
-  const std::size_t count = ops.size();
-  const auto room = std::make_unique<std::uint32_t[]>(count);
-  const std::span order(room.get(), count);
-  shuffle(order);
-  const std::size_t taken = select_frame::try_each(ops, order);
+  if (ops.size() > select_cases_max) panic("select: too many cases");
+  const auto room = std::make_unique<std::uint32_t[]>(ops.size());
+  const std::size_t taken = select_frame::try_each(ops, room.get());
   if (taken != no_case) return taken;
-  const auto waiters = std::make_unique<select_waiter[]>(count);
-  const auto channels = std::make_unique<chan_core*[]>(count);
-  select_frame frame{ops, order, {waiters.get(), count}, {channels.get(), count}};
-  return frame.run(may_block);
+  const auto waiters = std::make_unique<select_waiter[]>(ops.size());
+  const auto channels = std::make_unique<chan_core*[]>(ops.size());
+  return select_frame(ops, room.get(), waiters.get(), channels.get()).run(may_block);
 }
 
-std::size_t run_select(std::span<select_op> ops, bool may_block) {
-  constexpr std::size_t small = 8;
-  if (ops.size() > select_cases_max) panic("select: too many cases");
-  if (ops.size() > small) return run_large(ops, may_block);
-  std::array<std::uint32_t, small> room;
-  const std::span order = std::span(room).first(ops.size());
-  shuffle(order);
-  const std::size_t taken = select_frame::try_each(ops, order);
-  if (taken != no_case) return taken;
-  return ops.size() <= 2 ? run_small<2>(ops, order, may_block) : run_small<small>(ops, order, may_block);
+[[gnu::always_inline]] inline std::size_t run_select(std::span<select_op> ops, bool may_block) {
+  if (ops.size() <= 2) return run_small<2>(ops, may_block);
+  return ops.size() <= 8 ? run_small<8>(ops, may_block) : run_large(ops, may_block);
 }
 
 bool all_nil(std::span<const select_op> ops) noexcept {

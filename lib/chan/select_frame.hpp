@@ -8,12 +8,13 @@
 
 /// Select, after Go's selectgo, with one pass before it that locks less.
 ///
-/// 0. In random order, look for a case that seems able to go on; lock its channel alone and try. (That is all
+/// 0. Among the cases that seem able to go on draw one; lock its channel alone and try; else draw again. (That is all
 ///    there is to a select with a ready case. It does not do for `otherwise`: that no case was ready must be true
 ///    of all channels at one instant.)
-/// 1. Lock every channel once, in address order, so that two selects cannot deadlock. In random order, look for a
-///    case that can go on; run it, unlock, done.
-/// 2. Queue a waiter for every case, in random order; park; the departure unlocks every channel.
+/// 1. Lock every channel once, in address order, so that two selects cannot deadlock. Draw among the cases that can go
+///    on; run one, unlock, done.
+/// 2. Queue a waiter for every case, in random order where two stand in one queue; park; the departure unlocks every
+///    channel.
 /// 3. Whoever finds one of the waiters must first win `decision` (from undecided to that case); losers drop the
 ///    waiter and go on. Woken, the select takes the waiters that are left out of their queues, each under the lock
 ///    of its channel: one that stayed would pile up on a quiet channel.
@@ -32,11 +33,16 @@ struct select_waiter : waiter {
 struct select_frame {
   static constexpr std::uint32_t undecided = UINT32_MAX;
 
-  std::span<select_op> ops;
-  std::span<const std::uint32_t> order;  // the ops in random order
-  std::span<select_waiter> waiters;      // one for each op
-  std::span<chan_core*> channels;        // each channel once, ascending; nil ones left out
+  const std::span<select_op> ops;
+  std::uint32_t* const room;        // one for each op: scratch for indices
+  select_waiter* const waiters;     // one for each op
+  chan_core** const channels;       // each channel once, ascending; nil ones left out
+  std::uint32_t channels_used = 0;
+  bool repeated = false;            // a channel stands in more than one case
   std::atomic<std::uint32_t> decision{undecided};
+
+  select_frame(std::span<select_op> listed, std::uint32_t* scratch, select_waiter* places, chan_core** sorted) noexcept
+      : ops(listed), room(scratch), waiters(places), channels(sorted) {}
 
   /// A waker's claim for case `index`. Once for each select.
   bool decide(std::uint32_t index) noexcept {
@@ -47,13 +53,14 @@ struct select_frame {
   /// Passes 1 to 3.
   std::size_t run(bool may_block);
   /// Pass 0.
-  static std::size_t try_each(std::span<select_op> ops, std::span<const std::uint32_t> order);
+  static std::size_t try_each(std::span<select_op> ops, std::uint32_t* room);
 
  private:
   void sort_channels() noexcept;
   void lock_all() noexcept RINGO_NO_THREAD_SAFETY;
   void unlock_all() noexcept RINGO_NO_THREAD_SAFETY;
   std::size_t take_ready(fiber*& woken) noexcept RINGO_NO_THREAD_SAFETY;
+  void enqueue(std::uint32_t index, fiber* self) noexcept RINGO_NO_THREAD_SAFETY;
   void enqueue_all() noexcept RINGO_NO_THREAD_SAFETY;
   void dequeue_losers(std::uint32_t winner) noexcept RINGO_NO_THREAD_SAFETY;
   void leave(waiter& w, chan_core& owner) noexcept RINGO_NO_THREAD_SAFETY;
