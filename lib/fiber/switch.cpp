@@ -115,14 +115,24 @@ RINGO_NO_TSAN void before_jump([[maybe_unused]] context& to, [[maybe_unused]] de
 }
 #endif
 
+/// Where every context begins and ends. The last switch is a jump, not a call, from the frame that was entered by a
+/// jump: all calls since then have been returned from, so the CPU predicts the returns of whoever runs next. (The
+/// three calls that a fiber would otherwise end in cost three wrong predictions, some 12 ns.)
 RINGO_NO_TSAN void first_arrival(transfer_t transfer) {
 #if RINGO_ASAN
   __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
 #endif
   const auto start = static_cast<departure*>(transfer.data)->start;
   complete_switch({transfer.fctx, transfer.data}, {});
-  start();
-  invariant_broken("a context never ends without switching away", __FILE__, __LINE__);
+  departure last{};
+  context& to = start(last);
+#if defined(__x86_64__) && !RINGO_ASAN && !RINGO_TSAN
+  asm volatile("jmp jump_fcontext@PLT" : : "D"(to.resume_at), "S"(&last) : "memory");
+  __builtin_unreachable();
+#else
+  switch_to(to, last);
+  invariant_broken("a context that has ended is never resumed", __FILE__, __LINE__);
+#endif
 }
 
 }  // namespace
@@ -134,7 +144,8 @@ exception_state* thread_exception_state() noexcept {
 
 #if RINGO_ASAN || RINGO_TSAN
 RINGO_NO_TSAN void switch_to(context& to, departure& self) noexcept {
-  const exception_state mine = *self.globals;
+  exception_state mine;
+  mine.copy_from(*self.globals);
   before_jump(to, self);
   const transfer arrived = ringo_jump(to.resume_at, &self);
 #if RINGO_ASAN

@@ -27,8 +27,15 @@ namespace ringo::detail {
 /// The part of the C++ runtime's per-thread state that belongs to a stack (the Itanium C++ ABI's
 /// __cxa_eh_globals): the exceptions being handled, and how many are in flight.
 struct exception_state {
-  void* caught = nullptr;
-  unsigned int uncaught = 0;
+  void* caught;
+  unsigned int uncaught;
+
+  /// Member by member, to and from memory alike: a copy of the whole may read in one piece what was written in two a
+  /// moment ago, and then waits for both to reach the cache.
+  RINGO_NO_TSAN void copy_from(const exception_state& other) noexcept {
+    caught = other.caught;
+    uncaught = other.uncaught;
+  }
 };
 
 /// A stack that can be switched to.
@@ -45,13 +52,15 @@ struct context {
 };
 
 struct departure {
-  context* from;
-  exception_state* globals;  // of the thread on which the switch happens
-  void (*after)(void*, const void*, void*) noexcept;  // called with the next three
+  context* from = nullptr;
+  exception_state* globals = nullptr;  // of the thread on which the switch happens
+  void (*after)(void*, const void*, void*) noexcept = nullptr;  // called with the next three
   void* first = nullptr;
   const void* second = nullptr;
   void* third = nullptr;
-  void (*start)() noexcept = nullptr;  // where a context that runs for the first time begins
+  // What a context that runs for the first time calls. It returns when it wants to run no more: where to go, having
+  // filled the departure.
+  context& (*start)(departure& last) noexcept = nullptr;
   bool dying = false;                  // `from` is never resumed
 };
 
@@ -80,7 +89,7 @@ void AnnotateIgnoreWritesEnd(const char* file, int line);
 RINGO_NO_TSAN inline void complete_switch(const transfer& arrived, const exception_state& mine) noexcept {
   const departure& other = *static_cast<departure*>(arrived.data);
   other.from->resume_at = arrived.stopped_at;
-  *other.globals = mine;
+  other.globals->copy_from(mine);
 #if RINGO_TSAN
   AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
   AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
@@ -98,13 +107,14 @@ RINGO_NO_TSAN inline void complete_switch(const transfer& arrived, const excepti
 void switch_to(context& to, departure& self) noexcept;
 #else
 [[gnu::always_inline]] inline void switch_to(context& to, departure& self) noexcept {
-  const exception_state mine = *self.globals;
+  exception_state mine;
+  mine.copy_from(*self.globals);
   complete_switch(ringo_jump(to.resume_at, &self), mine);
 }
 #endif
 
-/// Prepares `to` so that the first switch to it calls the departure's `start` on `memory`; `start` ends by
-/// switching away with `dying` set.
+/// Prepares `to` so that the first switch to it calls the departure's `start` on `memory`. The last switch away from it
+/// is made when `start` has returned.
 void make_context(context& to, stack memory) noexcept;
 
 /// Makes the running thread's own stack a context to return to.

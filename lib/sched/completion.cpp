@@ -34,7 +34,9 @@ RINGO_NO_TSAN void completion::wait() {
   waiter_ = current_fiber();
   sanitizer_release(&word_);  // `after` publishes the waiter under another identity
   park(completion_waits::kind, this);
-  word_.load();  // takes over what the finisher did, if it came while this fiber was parking
+#if RINGO_TSAN
+  word_.load();  // takes over what the finisher did, if `after` found it done: under another identity
+#endif
 }
 
 bool completion::abandon() noexcept { return word_.exchange(abandoned) != done; }

@@ -71,7 +71,7 @@ prepared_fiber::prepared_fiber(const go_options& wanted, const void* site) {
   worker* w = current_worker();
   fiber_ = w != nullptr ? w->take_block() : block_for_outsider(s);
   fiber_->id.store(w != nullptr ? w->next_fiber_id() : outside_id(), relaxed);
-  fiber_->stack_size_log2 = size_log2;
+  fiber_->stack_size_log2.store(size_log2, relaxed);
   fiber_->name.store(name, relaxed);
   fiber_->spawn_site.store(site, relaxed);
   fiber_->exiting.store(false, relaxed);

@@ -116,14 +116,13 @@ void worker::after_end(void* self, const void* /*unused*/, void* on) noexcept {
   w->recycle(f);
 }
 
-/// True: the running stack now belongs to the next fiber, which has not started yet. Else this does not
-/// return.
-bool worker::end_fiber(fiber* self) noexcept {
+/// Where to go, with `last` filled in; null: the running stack now belongs to the next fiber, which has not started yet.
+context* worker::end_fiber(fiber* self, departure& last) noexcept {
+  last = {&self->at, globals_, &worker::after_end, self, nullptr, this, &worker::start_fiber, true};
+  // The last that this fiber writes on its stack is above.
   sanitizer_release(self);
   sanitizer_release(self->memory().base);
   sanitizer_release(this);  // run() takes it over at its end
-  departure away{&self->at, globals_, &worker::after_end, self, nullptr, this,
-                 &worker::start_fiber, true};
   fiber* next = pick();
   // A fiber that never parks needs neither a stack of its own nor a switch: it takes over this one. (Not
   // under TSan, for which each fiber is a thread.)
@@ -134,16 +133,15 @@ bool worker::end_fiber(fiber* self) noexcept {
     self->stack_base.store(nullptr, std::memory_order_relaxed);              // relaxed: as `at`
     recycle(self);
     current_.set(next);
-    return true;
+    return nullptr;
   }
   if (next == nullptr) current_.set(nullptr);
   context& to = next != nullptr ? begin(next) : loop_;
   sanitizer_release(this);  // as in leave()
-  switch_to(to, away);
-  invariant_broken("a finished fiber is never resumed", __FILE__, __LINE__);
+  return &to;
 }
 
-void worker::start_fiber() noexcept {
+context& worker::start_fiber(departure& last) noexcept {
   for (;;) {
     sanitizer_acquire(sanitizer_world());
     fiber* self = current_worker()->current();
@@ -151,7 +149,7 @@ void worker::start_fiber() noexcept {
     sanitizer_acquire(self->memory().base);
     run_body(*self);
     // The fiber may have moved meanwhile.
-    current_worker()->end_fiber(self);
+    if (context* to = current_worker()->end_fiber(self, last)) return *to;
   }
 }
 

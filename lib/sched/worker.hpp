@@ -66,7 +66,7 @@ class worker {
   /// The body of the thread.
   void run() noexcept;
   /// Where every fiber begins.
-  static void start_fiber() noexcept;
+  static context& start_fiber(departure& last) noexcept;
 
   // For other threads.
   enum attention : std::uint32_t {
@@ -137,7 +137,7 @@ class worker {
   void leave(fiber* self, after_switch after, const void* second, void* third, bool dying) noexcept;
   fiber* pick() noexcept;
   context& begin(fiber* f) noexcept;
-  bool end_fiber(fiber* self) noexcept;
+  context* end_fiber(fiber* self, departure& last) noexcept;
   void recycle(fiber* f) noexcept;
   static void after_park(void* self, const void* kind, void* subject) noexcept;
   static void after_yield(void* self, const void* unused, void* on) noexcept;

@@ -50,7 +50,7 @@ bool sync_queue<Word>::wait(Word word, place where, const park_kind& kind) {
   sync_waiter<Word> self;
   self.who = current_fiber();
   self.publish = word | waiting;
-  self.owner.store(this);
+  self.owner.store(this, std::memory_order_relaxed);  // relaxed: published by the queue lock
   if (where == place::back) {
     list_.push_back(&self);
   } else {

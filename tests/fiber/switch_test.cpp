@@ -54,7 +54,12 @@ class body {
   void resume_on_new_thread() {
     std::thread([this] { resume(); }).join();
   }
-  void suspend() { leave(false); }
+  void suspend() {
+    departure away = leaving(false);
+    sanitizer_release(this);
+    switch_to(thread_, away);
+    sanitizer_acquire(this);
+  }
   bool done() const { return done_; }
   const stack& memory() const { return memory_; }
 
@@ -68,20 +73,18 @@ class body {
   bool done_ = false;
 
   static void nothing(void*, const void*, void*) noexcept {}
-  static void begin() noexcept {
+  static context& begin(departure& last) noexcept {
     sanitizer_acquire(&starting);
     body& self = *starting;
     sanitizer_acquire(&self);
     self.run_(self);
     self.done_ = true;
-    self.leave(true);
+    last = self.leaving(true);
+    sanitizer_release(&self);
+    return self.thread_;
   }
-  void leave(bool dying) {
-    departure away{
-        &own_, thread_exception_state(), nothing, nullptr, nullptr, nullptr, &begin, dying};
-    sanitizer_release(this);
-    switch_to(thread_, away);
-    sanitizer_acquire(this);
+  departure leaving(bool dying) {
+    return {&own_, thread_exception_state(), nothing, nullptr, nullptr, nullptr, &begin, dying};
   }
 };
 
