@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <memory>
 
 #include <ringo/error.hpp>
@@ -60,7 +61,7 @@ template <typename Attempt>
 }
 
 RINGO_NOINLINE std::uint32_t sort_many(chan_core** channels, std::uint32_t count) noexcept {
-  std::sort(channels, channels + count);
+  std::sort(channels, channels + count, std::greater<>());
   return static_cast<std::uint32_t>(std::unique(channels, channels + count) - channels);
 }
 
@@ -83,8 +84,8 @@ RINGO_NOINLINE void shuffle(std::span<std::uint32_t> order) noexcept {
   if (RINGO_LIKELY(used == 2)) {
     chan_core* const one = channels[0];
     chan_core* const other = channels[1];
-    channels[0] = std::min(one, other);
-    channels[1] = std::max(one, other);
+    channels[0] = std::max(one, other);
+    channels[1] = std::min(one, other);
     channels_used = one == other ? 1 : 2;
   } else {
     channels_used = sort_many(channels, used);
@@ -105,8 +106,8 @@ void select_frame::lock_all() noexcept {
 
 RINGO_NO_TSAN void select_frame::unlock_all() noexcept {
   // After the last unlock the frame may be gone: take what the loop needs along.
-  chan_core** channel = channels;
-  for (std::uint32_t left = channels_used; left > 0; --left) (*channel++)->lock_.unlock();
+  chan_core** const first = channels;
+  for (chan_core** channel = first + channels_used; channel != first;) (*--channel)->lock_.unlock();
 }
 
 std::size_t select_frame::take_ready(fiber*& woken) noexcept {

@@ -11,8 +11,9 @@
 /// 0. Among the cases that seem able to go on draw one; lock its channel alone and try; else draw again. (That is all
 ///    there is to a select with a ready case. It does not do for `otherwise`: that no case was ready must be true
 ///    of all channels at one instant.)
-/// 1. Lock every channel once, in address order, so that two selects cannot deadlock. Draw among the cases that can go
-///    on; run one, unlock, done.
+/// 1. Lock every channel once, by falling address, so that two selects cannot deadlock. (Falling, because the channel that
+///    many selects share, such as one that says done, was most often made first and lies lowest: it is locked last and
+///    let go first.) Draw among the cases that can go on; run one, unlock, done.
 /// 2. Queue a waiter for every case, in random order where two stand in one queue; park; the departure unlocks every
 ///    channel.
 /// 3. Whoever finds one of the waiters must first win `decision` (from undecided to that case); losers drop the
@@ -36,7 +37,7 @@ struct select_frame {
   const std::span<select_op> ops;
   std::uint32_t* const room;        // one for each op: scratch for indices
   select_waiter* const waiters;     // one for each op
-  chan_core** const channels;       // each channel once, ascending; nil ones left out
+  chan_core** const channels;       // each channel once, by falling address; nil ones left out
   std::uint32_t channels_used = 0;
   bool repeated = false;            // a channel stands in more than one case
   std::atomic<std::uint32_t> decision{undecided};
