@@ -16,8 +16,7 @@ void* fiber_local_value(const void* slot, void* (*make)(), void (*destroy)(void*
 /// @snippet tests/docs/guide_test.cpp fiber_local
 ///
 /// A fiber's value is made by its first get() and destroyed when the fiber ends, in reverse order;
-/// a plain thread's, when the thread ends. Inside blocking() a fiber counts as a plain thread, so
-/// get() gives another value there: the thread's. Like a thread_local, a fiber_local is meant to be
+/// a plain thread's, when the thread ends. Like a thread_local, a fiber_local is meant to be
 /// a static object: it must outlive every fiber and thread that has used it. Fibers that are left
 /// over at the end of run() do not destroy theirs.
 template <typename T>

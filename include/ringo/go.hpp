@@ -154,17 +154,17 @@ inline void sleep_until(std::chrono::steady_clock::time_point deadline) {
 /// In the main fiber, run() goes on until no fiber is left; that is then fatal: "no fibers (main
 /// called goexit) - deadlock!". Fatal too: "goexit was swallowed by a catch (...) that did not
 /// rethrow".
-/// Panics: "goexit on a thread that is no fiber", also inside blocking().
+/// Panics: "goexit on a thread that is no fiber".
 /// Source: Go's runtime.Goexit.
 [[noreturn]] void goexit();
 
 namespace this_fiber {
 
 /// A number no other fiber of this process has had; the main fiber of the first run() has 1. 0 on
-/// plain threads and inside blocking().
+/// plain threads.
 std::uint64_t id() noexcept;
 /// The name given to go() or spawn(); the main fiber's is "main". Valid while the fiber lives. ""
-/// for one without a name, on plain threads and inside blocking().
+/// for one without a name, and on plain threads.
 std::string_view name() noexcept;
 
 }  // namespace this_fiber

@@ -40,7 +40,7 @@ struct statistics {
   std::uint64_t spawned = 0;      ///< since run() began
   std::uint32_t workers = 0;      ///< fibers that may run at a time
   std::uint32_t threads = 0;      ///< of ringo
-  std::uint64_t switches = 0;     ///< scheduling points, polls included; per thread modulo 2^32
+  std::uint64_t switches = 0;     ///< scheduling points, polls included
   std::uint64_t steals = 0;       ///< successful ones
   std::uint64_t sleeps = 0;       ///< times a worker went to sleep
   /// Stacks whose overflow would not be noticed, made since the process began; see

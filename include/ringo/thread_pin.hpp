@@ -6,8 +6,7 @@ namespace ringo {
 /// libraries that tie state to a thread. Pins nest.
 ///
 /// A pinned fiber that blocks costs a switch of threads each time it blocks and wakes; meanwhile
-/// another thread runs the other fibers. Does nothing on a plain thread, so nothing inside
-/// blocking() either: constructor and destructor must both be inside of it or both outside.
+/// another thread runs the other fibers. Does nothing on a plain thread.
 /// Source: Go's runtime.LockOSThread.
 class [[nodiscard]] thread_pin {
  public:

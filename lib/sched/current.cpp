@@ -72,4 +72,9 @@ RINGO_NO_TSAN RINGO_NOINLINE fiber* current_fiber() {
   return w != nullptr ? w->current() : tls_identity.get();
 }
 
+RINGO_NO_TSAN RINGO_NOINLINE fiber* stack_owner() {
+  worker* w = worker_of_thread();
+  return w != nullptr ? w->current() : tls_identity.get();
+}
+
 }  // namespace ringo::detail

@@ -37,4 +37,8 @@ void set_worker_of_thread(worker* w) noexcept;
 /// thread ends).
 fiber* current_fiber();
 
+/// The fiber whose stack this is: as current_fiber(), but inside blocking() the fiber itself. For what belongs to the
+/// fiber and does not park.
+fiber* stack_owner();
+
 }  // namespace ringo::detail

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <thread>
 
@@ -62,17 +63,16 @@ prepared_fiber::prepared_fiber(const go_options& wanted, const void* site) {
   constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: as above
   scheduler& s = scheduler::instance();
   const std::uint8_t size_log2 = stack_log2(wanted, s);
-  char* name = nullptr;
+  std::unique_ptr<char[]> name;
   if (RINGO_UNLIKELY(!wanted.name.empty())) {
-    name = new char[wanted.name.size() + 1];
-    wanted.name.copy(name, wanted.name.size());
-    name[wanted.name.size()] = '\0';
+    name = std::make_unique<char[]>(wanted.name.size() + 1);  // zeros, so that it ends with one
+    wanted.name.copy(name.get(), wanted.name.size());
   }
   worker* w = current_worker();
   fiber_ = w != nullptr ? w->take_block() : block_for_outsider(s);
   fiber_->id.store(w != nullptr ? w->next_fiber_id() : outside_id(), relaxed);
   fiber_->stack_size_log2.store(size_log2, relaxed);
-  fiber_->name.store(name, relaxed);
+  fiber_->name.store(name.release(), relaxed);
   fiber_->spawn_site.store(site, relaxed);
   fiber_->exiting.store(false, relaxed);
   fiber_->kind.store(nullptr, relaxed);
@@ -145,21 +145,21 @@ void yield() noexcept {
 }
 
 void goexit() {
-  if (detail::current_worker() == nullptr) detail::panic("goexit on a thread that is no fiber");
-  detail::fiber* self = detail::current_fiber();
+  if (detail::worker_of_thread() == nullptr) detail::panic("goexit on a thread that is no fiber");
+  detail::fiber* self = detail::stack_owner();
   self->exiting.store(true);
   throw detail::goexit_signal(*self);
 }
 
 thread_pin::thread_pin() noexcept {
-  detail::worker* w = detail::current_worker();
+  detail::worker* w = detail::worker_of_thread();
   if (w == nullptr) return;
   detail::fiber* self = w->current();
   if (self->pins.fetch_add(1) == 0) w->pin(self);
 }
 
 thread_pin::~thread_pin() {
-  detail::worker* w = detail::current_worker();
+  detail::worker* w = detail::worker_of_thread();
   if (w == nullptr) return;
   if (w->current()->pins.fetch_sub(1) == 1) w->unpin();
 }
@@ -167,12 +167,12 @@ thread_pin::~thread_pin() {
 namespace this_fiber {
 
 std::uint64_t id() noexcept {
-  detail::worker* w = detail::current_worker();
+  detail::worker* w = detail::worker_of_thread();
   return w != nullptr ? w->current()->id.load() : 0;
 }
 
 std::string_view name() noexcept {
-  detail::worker* w = detail::current_worker();
+  detail::worker* w = detail::worker_of_thread();
   const char* name = w != nullptr ? w->current()->name.load() : nullptr;
   return name != nullptr ? name : std::string_view{};
 }

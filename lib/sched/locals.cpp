@@ -20,7 +20,7 @@ struct fiber_locals {
 };
 
 void* fiber_local_value(const void* slot, void* (*make)(), void (*destroy)(void*) noexcept) {
-  fiber* self = current_fiber();
+  fiber* self = stack_owner();
   // relaxed: a fiber's own, here and below
   fiber_locals* locals = self->locals.load(std::memory_order_relaxed);
   if (locals == nullptr) {

@@ -128,7 +128,7 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
   s.start(resolve(wanted));
   main_finished.store(0);
   std::exception_ptr thrown;
-  {
+  try {
     prepared_fiber prepared({.name = "main"}, __builtin_return_address(0));
     prepared.body().emplace([&s, &thrown, body, argument] {
       s.arm(true);
@@ -143,6 +143,9 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
       futex_wake(main_finished, 1);
     });
     prepared.start();
+  } catch (...) {  // no memory for the main fiber
+    s.stop();
+    throw;
   }
   while (main_finished.load() == 0) futex_wait(main_finished, 0, nanoseconds(-1));
   report_leftovers();

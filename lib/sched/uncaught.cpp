@@ -65,7 +65,7 @@ __attribute__((visibility("hidden"))) _Unwind_Reason_Code ringo_first_frame_pers
     int /*version*/, _Unwind_Action actions, _Unwind_Exception_Class /*kind*/,
     _Unwind_Exception* /*exception*/, _Unwind_Context* /*context*/) {
   if ((actions & _UA_SEARCH_PHASE) == 0) return _URC_CONTINUE_UNWIND;
-  fiber* self = current_fiber();
+  fiber* self = stack_owner();
   fiber* nobody = nullptr;
   // relaxed: the fiber's own
   if (!self->exiting.load(std::memory_order_relaxed) && trace.owner.compare_exchange_strong(nobody, self)) {
@@ -119,7 +119,7 @@ goexit_signal::~goexit_signal() {
 }
 
 void die_of_exception() noexcept {
-  fiber* self = current_fiber();
+  fiber* self = stack_owner();
   try {
     throw;
   } catch (const std::exception& error) {
@@ -145,7 +145,7 @@ void die_of_exception(const std::exception_ptr& thrown) noexcept {
 }
 
 bool fiber_is_exiting() noexcept {
-  return current_fiber()->exiting.load(std::memory_order_relaxed);  // relaxed: the fiber's own
+  return stack_owner()->exiting.load(std::memory_order_relaxed);  // relaxed: the fiber's own
 }
 
 void run_body(fiber& self) noexcept {

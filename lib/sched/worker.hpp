@@ -83,7 +83,7 @@ class worker {
   const run_queue& queue() const noexcept { return queue_; }
   run_queue& queue() noexcept { return queue_; }
   run_next& next_slot() noexcept { return next_; }
-  std::uint32_t ticks() const noexcept { return ticks_.get(); }
+  std::uint64_t ticks() const noexcept { return ticks_.get(); }
   std::uint64_t spawned() const noexcept { return spawned_.get(); }
   std::uint64_t ended() const noexcept { return ended_.get(); }
   std::uint64_t steals() const noexcept { return steals_.get(); }
@@ -105,7 +105,7 @@ class worker {
   // What each switch touches.
   worker_local<fiber*> current_;
   std::atomic<std::uint32_t> attention_{0};  // atomic: other threads set bits
-  worker_local<std::uint32_t> ticks_;        // scheduling points
+  worker_local<std::uint64_t> ticks_;        // scheduling points
   exception_state* globals_ = nullptr;       // this thread's; immutable after the start
   run_next next_;
   context loop_;  // the thread's own stack
@@ -122,7 +122,7 @@ class worker {
   const std::uint32_t index_;
   timer_heap& timers_;
   std::unique_ptr<engine> source_;
-  std::atomic<std::uint32_t> watched_ticks_{0};  // atomic: what the last watcher saw
+  std::atomic<std::uint64_t> watched_ticks_{0};  // atomic: what the last watcher saw
   bool searching_ = false;            // the loop's own
   bool calm_ = false;                 // the loop's own: the last search found queues, but none worth stealing from
   std::uint32_t spin_us_ = 20;        // the loop's own

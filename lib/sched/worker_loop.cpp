@@ -242,7 +242,7 @@ void worker::watch() noexcept {
     worker* other = owner_.worker_at(i);
     if (other == nullptr || other == this) continue;
     if (other->timers_.next() <= now) other->timers_.expire(now, ready_fibers);
-    const std::uint32_t ticks = other->ticks_.get();
+    const std::uint64_t ticks = other->ticks_.get();
     if (ticks == other->watched_ticks_.exchange(ticks) && !other->next_.empty()) {
       if (fiber* f = other->next_.rob()) ready_fibers.push(f);
     }

@@ -32,7 +32,7 @@ inline fiber* worker::take_local() noexcept {
 
 /// The fiber to switch to directly; null: the loop must look.
 inline fiber* worker::pick() noexcept {
-  const std::uint32_t tick = ticks_.get() + 1;
+  const std::uint64_t tick = ticks_.get() + 1;
   ticks_.set(tick);
   // relaxed: seen late, it costs one more dispatch
   if (RINGO_UNLIKELY(attention_.load(std::memory_order_relaxed) != 0)) return nullptr;

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include <ringo/blocking.hpp>
 #include <ringo/chan.hpp>
 #include <ringo/error.hpp>
 #include <ringo/go.hpp>
@@ -63,6 +64,8 @@ void body(std::string_view mode) {
       for (int i = 0; i < 50; ++i) ringo::yield();
       throw_from_middle();
     });
+  } else if (mode == "blocking") {
+    ringo::go({.name = "thrower"}, [] { ringo::blocking(throw_from_middle); });
   } else if (mode == "strange") {
     ringo::go([] { throw strange{}; });
   } else if (mode == "nested") {

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include <ringo/chan.hpp>
+#include <ringo/defer.hpp>
 #include <ringo/go.hpp>
 #include <ringo/runtime.hpp>
 #include <ringo/sync/mutex.hpp>
@@ -119,7 +120,6 @@ TEST_CASE("blocking: inside, ringo's operations work and block the thread") {
     std::atomic<int> ran{0};
     for (int i = 0; i < 3; ++i) ringo::go([ch, i]() mutable { ch.send(i); });
     ringo::blocking([&] {
-      EXPECT_EQ(ringo::this_fiber::id(), 0U);
       int sum = 0;
       for (int i = 0; i < 3; ++i) sum += *ch.recv();
       EXPECT_EQ(sum, 3);
@@ -133,6 +133,34 @@ TEST_CASE("blocking: inside, ringo's operations work and block the thread") {
     });
     eventually([&] { return ran == 1; });
     EXPECT(ringo::this_fiber::id() != 0);
+  });
+}
+
+TEST_CASE("blocking: the fiber inside is the fiber outside") {
+  run_on_each([] {
+    ringo::spawn({.name = "caller"}, [] {
+      const std::uint64_t id = ringo::this_fiber::id();
+      ringo::blocking([id] {
+        EXPECT_EQ(ringo::this_fiber::id(), id);
+        EXPECT(ringo::this_fiber::name() == "caller");
+      });
+    }).join();
+  });
+}
+
+TEST_CASE("blocking: goexit inside ends the fiber, and runs the destructors on the way") {
+  run_on_each([] {
+    static std::atomic<int> destroyed{0};
+    destroyed = 0;
+    for (int i = 0; i < 10; ++i) {
+      ringo::go([] {
+        const ringo::defer note{[] { ++destroyed; }};
+        ringo::blocking([] { ringo::goexit(); });
+        EXPECT(false);
+      });
+    }
+    eventually([] { return ringo::num_fibers() == 1; });
+    EXPECT_EQ(destroyed, 10);
   });
 }
 

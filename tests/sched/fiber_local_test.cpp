@@ -162,10 +162,13 @@ TEST_CASE("fiber_local: plain threads have values of their own") {
   *number = 0;
 }
 
-TEST_CASE("fiber_local: inside blocking the caller counts as a thread") {
+TEST_CASE("fiber_local: inside blocking the fiber's value is the same") {
   run_on_each([] {
     *number = 4;
-    ringo::blocking([] { *number = 9; });
-    EXPECT_EQ(*number, 4);
+    ringo::blocking([] {
+      EXPECT_EQ(*number, 4);
+      *number = 9;
+    });
+    EXPECT_EQ(*number, 9);
   });
 }

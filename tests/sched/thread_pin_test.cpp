@@ -8,6 +8,7 @@
 #include <chrono>
 #include <mutex>
 #include <set>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -167,6 +168,26 @@ TEST_CASE("thread_pin: pinned fibers talk to each other and to others on any num
     ring[0].send(pinned_rounds);
     eventually([] { return ringo::num_fibers() == 1; });
     fibers.join();
+  });
+}
+
+TEST_CASE("thread_pin: may begin or end inside blocking") {
+  run_on_each([] {
+    const auto threads = [] { return ringo::stats().threads; };
+    for (int round = 0; round < 20; ++round) {
+      ringo::spawn([] {
+        auto pin = std::make_optional<ringo::thread_pin>();
+        ringo::blocking([&] { pin.reset(); });
+        ringo::yield();
+        ringo::blocking([&] { pin.emplace(); });
+        const int thread = ::gettid();
+        for (int i = 0; i < 5; ++i) ringo::yield();
+        EXPECT_EQ(::gettid(), thread);
+        pin.reset();
+      }).join();
+    }
+    // No round kept a thread for itself.
+    EXPECT(threads() <= static_cast<std::size_t>(ringo::workers()) + 2);
   });
 }
 

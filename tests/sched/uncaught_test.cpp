@@ -50,20 +50,23 @@ TEST_CASE(
 
 // The frames are those of the throw, although the stack has been unwound when they are printed.
 TEST_CASE("GR-5: the report has the backtrace of the throw") {
-  const auto result = run("go", "2");
-  CAPTURE(result.output);
-  const auto begin = result.output.find("[running]:");
-  const auto end = result.output.find("spawned at");
-  REQUIRE(begin != std::string::npos);
-  REQUIRE(end != std::string::npos);
-  REQUIRE(begin < end);
-  const std::string frames = result.output.substr(begin, end - begin);
-  std::size_t in_program = 0;
-  for (auto at = frames.find("program_uncaught"); at != std::string::npos;
-       at = frames.find("program_uncaught", at + 1)) {
-    ++in_program;
+  for (const char* const mode : {"go", "blocking"}) {
+    const auto result = run(mode, "2");
+    CAPTURE(result.output);
+    const auto begin = result.output.find("[running]:");
+    const auto end = result.output.find("spawned at");
+    REQUIRE(begin != std::string::npos);
+    REQUIRE(end != std::string::npos);
+    REQUIRE(begin < end);
+    const std::string frames = result.output.substr(begin, end - begin);
+    std::size_t in_program = 0;
+    for (auto at = frames.find("program_uncaught"); at != std::string::npos;
+         at = frames.find("program_uncaught", at + 1)) {
+      ++in_program;
+    }
+    CHECK(in_program >= 3);
+    CHECK(result.printed("\"thrower\""));
   }
-  CHECK(in_program >= 3);
 }
 
 TEST_CASE("GR-5: exceptions of any type end the process") {
