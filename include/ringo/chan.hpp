@@ -115,9 +115,7 @@ class send_operations {
   bool try_send(T&& value) const { return try_send_to(target(), &value); }
   /// The same with a copy, made only if a look at the channel says that it could go on. What
   /// copying throws reaches the caller; nothing was sent then.
-  bool try_send(const T& value) const
-    requires std::is_copy_constructible_v<T>
-  {
+  bool try_send(const T& value) const requires std::is_copy_constructible_v<T> {
     if (target() == nullptr || target()->send_would_block()) return false;
     T copy(value);
     return try_send_to(target(), &copy);

@@ -33,7 +33,8 @@ class fiber_local {
   /// allocates at first use.
   T& get() const {
     void* value = detail::fiber_local_value(
-        this, []() -> void* { return std::make_unique<T>().release(); },
+        this,
+        []() -> void* { return std::make_unique<T>().release(); },
         [](void* owned) noexcept { std::unique_ptr<T>(static_cast<T*>(owned)).reset(); });
     return *static_cast<T*>(value);
   }

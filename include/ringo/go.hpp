@@ -79,14 +79,15 @@ auto bind_call(Fn&& fn, Args&&... args) {
 template <typename Fn, typename... Args>
 concept spawnable = std::invocable<std::decay_t<Fn>, std::decay_t<Args>...>;
 
-
 template <typename T>
 std::chrono::nanoseconds to_nanoseconds(T duration) noexcept {
   using limits = std::numeric_limits<std::chrono::nanoseconds::rep>;
   // Saturates instead of overflowing: hours::max() is a very long time, not a negative one.
   const auto seconds = std::chrono::duration<long double>(duration).count();
-  if (seconds >= static_cast<long double>(limits::max()) / 1e9L) return std::chrono::nanoseconds::max();
-  if (seconds <= static_cast<long double>(limits::min()) / 1e9L) return std::chrono::nanoseconds::min();
+  if (seconds >= static_cast<long double>(limits::max()) / 1e9L)
+    return std::chrono::nanoseconds::max();
+  if (seconds <= static_cast<long double>(limits::min()) / 1e9L)
+    return std::chrono::nanoseconds::min();
   return std::chrono::duration_cast<std::chrono::nanoseconds>(duration);
 }
 
@@ -109,7 +110,7 @@ void sleep_for_nanoseconds(std::chrono::nanoseconds duration) noexcept;
 /// name, for a closure over 96 bytes, and now and then a batch of control blocks.
 /// Source: The Go Programming Language Specification, "Go statements".
 template <typename Fn, typename... Args>
-  requires detail::spawnable<Fn, Args...>
+requires detail::spawnable<Fn, Args...>
 [[gnu::always_inline]] inline void go(const go_options& wanted, Fn&& fn, Args&&... args) {
   detail::check_not_nil(fn);
   detail::prepared_fiber prepared(wanted, __builtin_return_address(0));
@@ -119,8 +120,8 @@ template <typename Fn, typename... Args>
 
 /// The same with default options.
 template <typename Fn, typename... Args>
-  requires(detail::spawnable<Fn, Args...> && !std::same_as<std::remove_cvref_t<Fn>, go_options>)
-[[gnu::always_inline]] inline void go(Fn&& fn, Args&&... args) {
+requires(detail::spawnable<Fn, Args...> && !std::same_as<std::remove_cvref_t<Fn>, go_options>)
+    [[gnu::always_inline]] inline void go(Fn&& fn, Args&&... args) {
   go(go_options{}, std::forward<Fn>(fn), std::forward<Args>(args)...);
 }
 

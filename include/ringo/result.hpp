@@ -24,10 +24,11 @@ class [[nodiscard]] result {
 
   /// A value; T is made from `value`.
   template <typename U = T>
-    requires(std::is_constructible_v<T, U> && !std::is_same_v<std::remove_cvref_t<U>, result> &&
-             !std::is_convertible_v<U, std::error_code>)
-  // NOLINTNEXTLINE(google-explicit-constructor): `return value;` is the point
-  result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}
+  requires(std::is_constructible_v<T, U> && !std::is_same_v<std::remove_cvref_t<U>, result> &&
+           !std::is_convertible_v<U, std::error_code>)
+      // NOLINTNEXTLINE(google-explicit-constructor): `return value;` is the point
+      result(U&& value)
+      : state_(std::in_place_index<0>, std::forward<U>(value)) {}
 
   /// `error` must not be empty: an empty code would be an error that says "success".
   result(std::error_code error) : state_(std::in_place_index<1>, error) {  // NOLINT: see above
@@ -36,8 +37,8 @@ class [[nodiscard]] result {
 
   /// An error, from an enum of error codes such as ringo::errc.
   template <typename Code>
-    requires(std::is_error_code_enum_v<Code>)
-  result(Code code) : result(std::error_code(code)) {}  // NOLINT: see above
+  requires(std::is_error_code_enum_v<Code>) result(Code code)
+      : result(std::error_code(code)) {}  // NOLINT: see above
 
   /// True: there is a value.
   bool has_value() const noexcept { return state_.index() == 0; }

@@ -36,13 +36,13 @@ struct options {
 
 /// A snapshot of counters; see stats().
 struct statistics {
-  std::size_t fibers = 0;         ///< alive, the main fiber included
-  std::uint64_t spawned = 0;      ///< since run() began
-  std::uint32_t workers = 0;      ///< fibers that may run at a time
-  std::uint32_t threads = 0;      ///< of ringo
-  std::uint64_t switches = 0;     ///< scheduling points, polls included
-  std::uint64_t steals = 0;       ///< successful ones
-  std::uint64_t sleeps = 0;       ///< times a worker went to sleep
+  std::size_t fibers = 0;      ///< alive, the main fiber included
+  std::uint64_t spawned = 0;   ///< since run() began
+  std::uint32_t workers = 0;   ///< fibers that may run at a time
+  std::uint32_t threads = 0;   ///< of ringo
+  std::uint64_t switches = 0;  ///< scheduling points, polls included
+  std::uint64_t steals = 0;    ///< successful ones
+  std::uint64_t sleeps = 0;    ///< times a worker went to sleep
   /// Stacks whose overflow would not be noticed, made since the process began; see
   /// docs/internals/stacks.md.
   std::size_t unguarded_stacks = 0;
@@ -97,8 +97,7 @@ auto run(const options& wanted, Fn&& fn) -> std::invoke_result_t<Fn&> {
 
 /// The same with default options.
 template <typename Fn>
-  requires(!std::is_convertible_v<Fn, const options&>)
-auto run(Fn&& fn) {
+requires(!std::is_convertible_v<Fn, const options&>) auto run(Fn&& fn) {
   return run(options{}, std::forward<Fn>(fn));
 }
 

@@ -23,15 +23,22 @@ struct no_handler {};
 /// How a case holds its channel: a channel that outlives the statement by pointer, a temporary one
 /// by handle.
 template <typename Channel>
-using held_channel = std::conditional_t<std::is_lvalue_reference_v<Channel>, chan_core*, chan_handle>;
+using held_channel =
+    std::conditional_t<std::is_lvalue_reference_v<Channel>, chan_core*, chan_handle>;
 
-inline chan_core* core_of(chan_core* core) noexcept { return core; }
-inline chan_core* core_of(const chan_handle& handle) noexcept { return handle.core(); }
+inline chan_core* core_of(chan_core* core) noexcept {
+  return core;
+}
+inline chan_core* core_of(const chan_handle& handle) noexcept {
+  return handle.core();
+}
 inline chan_handle handle_of(chan_core* core) noexcept {
   if (core != nullptr) core->add_handle();
   return chan_handle(core);
 }
-inline chan_handle handle_of(const chan_handle& handle) noexcept { return handle; }
+inline chan_handle handle_of(const chan_handle& handle) noexcept {
+  return handle;
+}
 
 template <typename Channel>
 held_channel<Channel&&> hold(Channel&& channel) noexcept {
@@ -43,9 +50,13 @@ held_channel<Channel&&> hold(Channel&& channel) noexcept {
 }
 
 template <typename Channel>
-concept receivable = requires(const std::remove_cvref_t<Channel>& c) { c.try_recv(); };
+concept receivable = requires(const std::remove_cvref_t<Channel>& c) {
+  c.try_recv();
+};
 template <typename Channel>
-concept sendable = requires(const std::remove_cvref_t<Channel>& c) { c.close(); };
+concept sendable = requires(const std::remove_cvref_t<Channel>& c) {
+  c.close();
+};
 template <typename Channel>
 using element_of = typename std::remove_cvref_t<Channel>::value_type;
 
@@ -77,7 +88,11 @@ class recv_case {
   struct no_slot {};
   Held channel_;
   Sink sink_;
-  [[no_unique_address]] std::conditional_t<std::is_void_v<T>, no_slot, element_slot<std::conditional_t<std::is_void_v<T>, char, T>>> slot_;
+  [[no_unique_address]] std::conditional_t<
+      std::is_void_v<T>,
+      no_slot,
+      element_slot<std::conditional_t<std::is_void_v<T>, char, T>>>
+      slot_;
 
   void* room() noexcept {
     if constexpr (std::is_void_v<T>) {
@@ -189,9 +204,10 @@ class select_case {
 
   /// Takes the case over, and what it borrows. One allocation.
   template <detail::is_case Case>
-    requires(!std::is_same_v<std::remove_cvref_t<Case>, select_case>)
-  // NOLINTNEXTLINE(google-explicit-constructor): the conversion is the point
-  select_case(Case&& from) : model_(make(std::forward<Case>(from))) {}
+  requires(!std::is_same_v<std::remove_cvref_t<Case>, select_case>)
+      // NOLINTNEXTLINE(google-explicit-constructor): the conversion is the point
+      select_case(Case&& from)
+      : model_(make(std::forward<Case>(from))) {}
 
  private:
   struct interface {
@@ -229,7 +245,7 @@ class select_case {
 /// A receive case whose value goes to `into` (empty: the channel is closed and drained). `into` is
 /// touched only if this case runs. This and the other cases do nothing by themselves: see select().
 template <detail::receivable Channel, typename T>
-  requires std::is_same_v<T, detail::element_of<Channel>>
+requires std::is_same_v<T, detail::element_of<Channel>>
 auto recv(Channel&& channel, std::optional<T>& into) {
   return detail::recv_case<T, detail::held_channel<Channel&&>, std::optional<T>*>(
       detail::hold(std::forward<Channel>(channel)), &into);
@@ -237,7 +253,7 @@ auto recv(Channel&& channel, std::optional<T>& into) {
 
 /// For chan<void>: `ok` is false if the channel is closed and drained.
 template <detail::receivable Channel>
-  requires std::is_void_v<detail::element_of<Channel>>
+requires std::is_void_v<detail::element_of<Channel>>
 auto recv(Channel&& channel, bool& ok) {
   return detail::recv_case<void, detail::held_channel<Channel&&>, bool*>(
       detail::hold(std::forward<Channel>(channel)), &ok);
@@ -246,20 +262,26 @@ auto recv(Channel&& channel, bool& ok) {
 /// A receive case whose value is dropped.
 template <detail::receivable Channel>
 auto recv(Channel&& channel) {
-  return detail::recv_case<detail::element_of<Channel>, detail::held_channel<Channel&&>, detail::no_handler>(
-      detail::hold(std::forward<Channel>(channel)), {});
+  return detail::recv_case<detail::element_of<Channel>,
+                           detail::held_channel<Channel&&>,
+                           detail::no_handler>(detail::hold(std::forward<Channel>(channel)), {});
 }
 
 /// A receive case that calls `handler(std::optional<T>)`; for chan<void> `handler(bool)` or
 /// `handler()`.
 template <detail::receivable Channel, typename Handler>
-  requires(std::invocable<std::decay_t<Handler>&, std::optional<std::conditional_t<
-               std::is_void_v<detail::element_of<Channel>>, char, detail::element_of<Channel>>>> ||
-           (std::is_void_v<detail::element_of<Channel>> &&
-            (std::invocable<std::decay_t<Handler>&, bool> || std::invocable<std::decay_t<Handler>&>)))
-auto recv(Channel&& channel, Handler&& handler) {
-  return detail::recv_case<detail::element_of<Channel>, detail::held_channel<Channel&&>, std::decay_t<Handler>>(
-      detail::hold(std::forward<Channel>(channel)), std::forward<Handler>(handler));
+requires(
+    std::invocable<std::decay_t<Handler>&,
+                   std::optional<std::conditional_t<std::is_void_v<detail::element_of<Channel>>,
+                                                    char,
+                                                    detail::element_of<Channel>>>> ||
+    (std::is_void_v<detail::element_of<Channel>> &&
+     (std::invocable<std::decay_t<Handler>&, bool> ||
+      std::invocable<std::decay_t<Handler>&>))) auto recv(Channel&& channel, Handler&& handler) {
+  return detail::recv_case<detail::element_of<Channel>,
+                           detail::held_channel<Channel&&>,
+                           std::decay_t<Handler>>(detail::hold(std::forward<Channel>(channel)),
+                                                  std::forward<Handler>(handler));
 }
 
 namespace detail {
@@ -268,8 +290,8 @@ template <typename Channel, typename Value, typename Handler>
 auto make_send_case(Channel&& channel, Value&& value, Handler handler) {
   using T = element_of<Channel>;
   if constexpr (std::is_same_v<Value&&, T&&>) {
-    return send_case<T, held_channel<Channel&&>, T*, Handler>(hold(std::forward<Channel>(channel)), &value,
-                                                             std::move(handler));
+    return send_case<T, held_channel<Channel&&>, T*, Handler>(
+        hold(std::forward<Channel>(channel)), &value, std::move(handler));
   } else {
     return send_case<T, held_channel<Channel&&>, T, Handler>(
         hold(std::forward<Channel>(channel)), T(std::forward<Value>(value)), std::move(handler));
@@ -281,29 +303,31 @@ auto make_send_case(Channel&& channel, Value&& value, Handler handler) {
 /// A send case. An lvalue is copied now; an rvalue of the element's type is moved from only if this
 /// case runs.
 template <detail::sendable Channel, typename Value>
-  requires std::constructible_from<detail::element_of<Channel>, Value&&>
-auto send(Channel&& channel, Value&& value) {
-  return detail::make_send_case(std::forward<Channel>(channel), std::forward<Value>(value), detail::no_handler{});
+requires std::constructible_from<detail::element_of<Channel>, Value &&> auto send(Channel&& channel,
+                                                                                  Value&& value) {
+  return detail::make_send_case(
+      std::forward<Channel>(channel), std::forward<Value>(value), detail::no_handler{});
 }
 
 /// The same with a handler that is called after the value was sent.
 template <detail::sendable Channel, typename Value, std::invocable Handler>
-  requires std::constructible_from<detail::element_of<Channel>, Value&&>
-auto send(Channel&& channel, Value&& value, Handler&& handler) {
-  return detail::make_send_case(std::forward<Channel>(channel), std::forward<Value>(value),
+requires std::constructible_from<detail::element_of<Channel>, Value &&> auto send(
+    Channel&& channel, Value&& value, Handler&& handler) {
+  return detail::make_send_case(std::forward<Channel>(channel),
+                                std::forward<Value>(value),
                                 std::decay_t<Handler>(std::forward<Handler>(handler)));
 }
 
 /// A send case for chan<void>.
 template <detail::sendable Channel>
-  requires std::is_void_v<detail::element_of<Channel>>
+requires std::is_void_v<detail::element_of<Channel>>
 auto send(Channel&& channel) {
   return detail::send_case<void, detail::held_channel<Channel&&>, char, detail::no_handler>(
       detail::hold(std::forward<Channel>(channel)), 0, {});
 }
 /// The same with a handler that is called after the signal was sent.
 template <detail::sendable Channel, std::invocable Handler>
-  requires std::is_void_v<detail::element_of<Channel>>
+requires std::is_void_v<detail::element_of<Channel>>
 auto send(Channel&& channel, Handler&& handler) {
   return detail::send_case<void, detail::held_channel<Channel&&>, char, std::decay_t<Handler>>(
       detail::hold(std::forward<Channel>(channel)), 0, std::forward<Handler>(handler));
@@ -359,7 +383,8 @@ std::size_t select_listed(Cases&... cases) {
   const std::size_t ran = fallback == no_case ? select_blocking(listed) : select_now(listed);
   const std::size_t chosen = ran == no_case ? fallback : place[ran];
   const bool ok = ran != no_case && ops[ran].ok;
-  with_case(chosen, [ok](auto& c) { select_access::complete(c, ok); }, cases...);
+  with_case(
+      chosen, [ok](auto& c) { select_access::complete(c, ok); }, cases...);
   return chosen;
 }
 
@@ -388,7 +413,9 @@ inline constexpr detail::otherwise_t otherwise;
 /// Source: Go's reflect.Select.
 std::size_t select(std::span<select_case> cases);
 /// The same for all of a vector.
-inline std::size_t select(std::vector<select_case>& cases) { return select(std::span<select_case>(cases)); }
+inline std::size_t select(std::vector<select_case>& cases) {
+  return select(std::span<select_case>(cases));
+}
 
 /// Go's select statement: waits until one of the cases can go on, runs it and returns its index.
 /// With `otherwise` it never blocks. select() without cases blocks for ever.
@@ -406,11 +433,12 @@ inline std::size_t select(std::vector<select_case>& cases) { return select(std::
 /// allocates only for more than 8 cases and for select_cases.
 /// Source: The Go Programming Language Specification, "Select statements".
 template <typename... Cases>
-  requires(detail::is_case<Cases> && ...)
-std::size_t select(Cases&&... cases) {
-  constexpr std::size_t defaults = (std::size_t{std::remove_cvref_t<Cases>::is_otherwise} + ... + 0);
-  static_assert(!(detail::is_stored_borrower<Cases&&> || ...),
-                "send(ch, temporary) only borrows the value: store the case as a ringo::select_case");
+requires(detail::is_case<Cases>&&...) std::size_t select(Cases&&... cases) {
+  constexpr std::size_t defaults =
+      (std::size_t{std::remove_cvref_t<Cases>::is_otherwise} + ... + 0);
+  static_assert(
+      !(detail::is_stored_borrower<Cases&&> || ...),
+      "send(ch, temporary) only borrows the value: store the case as a ringo::select_case");
   if constexpr (sizeof...(Cases) == 0) {
     return detail::select_blocking({});
   } else if constexpr (sizeof...(Cases) == 1 && defaults == 1) {

@@ -124,7 +124,7 @@ class [[nodiscard]] task {
   explicit task(detail::task_state<T>* state) noexcept : state_(state) {}
 
   template <typename Fn, typename... Args>
-    requires detail::spawnable<Fn, Args...>
+  requires detail::spawnable<Fn, Args...>
   friend auto spawn(const go_options& wanted, Fn&& fn, Args&&... args);
 };
 
@@ -133,7 +133,7 @@ class [[nodiscard]] task {
 /// blocks.
 /// Thread-safe. O(1); one allocation, for what fiber and task share, and one for a name.
 template <typename Fn, typename... Args>
-  requires detail::spawnable<Fn, Args...>
+requires detail::spawnable<Fn, Args...>
 [[gnu::always_inline]] inline auto spawn(const go_options& wanted, Fn&& fn, Args&&... args) {
   detail::check_not_nil(fn);
   auto call = detail::bind_call(std::forward<Fn>(fn), std::forward<Args>(args)...);
@@ -149,8 +149,8 @@ template <typename Fn, typename... Args>
 
 /// The same with default options.
 template <typename Fn, typename... Args>
-  requires(detail::spawnable<Fn, Args...> && !std::same_as<std::remove_cvref_t<Fn>, go_options>)
-[[gnu::always_inline]] inline auto spawn(Fn&& fn, Args&&... args) {
+requires(detail::spawnable<Fn, Args...> && !std::same_as<std::remove_cvref_t<Fn>, go_options>)
+    [[gnu::always_inline]] inline auto spawn(Fn&& fn, Args&&... args) {
   return spawn(go_options{}, std::forward<Fn>(fn), std::forward<Args>(args)...);
 }
 

@@ -46,8 +46,12 @@ const std::error_category& error_category() noexcept {
 
 namespace detail {
 
-void panic(const char* text) { throw panic_error(text); }
-void panic(const std::string& text) { throw panic_error(text); }
+void panic(const char* text) {
+  throw panic_error(text);
+}
+void panic(const std::string& text) {
+  throw panic_error(text);
+}
 
 void fatal(const char* text) noexcept {
   print_error("fatal error: %s\n", text);

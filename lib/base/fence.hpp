@@ -20,11 +20,17 @@ inline void full_fence() noexcept {
   static std::atomic<unsigned> total_order{0};
   total_order.fetch_add(1, std::memory_order_acq_rel);  // pairs with itself
 }
-inline void light_fence() noexcept { full_fence(); }
-inline void heavy_fence() noexcept { full_fence(); }
+inline void light_fence() noexcept {
+  full_fence();
+}
+inline void heavy_fence() noexcept {
+  full_fence();
+}
 inline void prepare_heavy_fence() noexcept {}
 #else
-inline void full_fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
+inline void full_fence() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
 
 /// True when membarrier(2) works here; set once, before the first worker starts.
 extern bool membarrier_works;

@@ -10,7 +10,8 @@ namespace ringo::detail {
 
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
 
-void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+void futex_wait(const std::atomic<std::uint32_t>& word,
+                std::uint32_t expected,
                 std::chrono::nanoseconds timeout) noexcept {
   std::timespec limit{};
   const std::timespec* relative = nullptr;

@@ -5,8 +5,8 @@
 
 namespace ringo::detail {
 
-/// xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled").
-/// For fairness among cases and victims, not for secrets. One owner.
+/// xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators,
+/// scrambled"). For fairness among cases and victims, not for secrets. One owner.
 class random_source {
  public:
   explicit random_source(std::uint64_t seed) noexcept : state_(seed | 1) {}

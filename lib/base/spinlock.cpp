@@ -6,8 +6,9 @@
 namespace ringo::detail {
 namespace {
 
-// In pauses, some 11 ns each. The delays double: while nobody looks, the holder keeps the line of the lock, and of what
-// it guards, and gets many turns done. All together is longer than any critical section whose holder is running.
+// In pauses, some 11 ns each. The delays double: while nobody looks, the holder keeps the line of
+// the lock, and of what it guards, and gets many turns done. All together is longer than any
+// critical section whose holder is running.
 constexpr int delay_min = 8;
 constexpr int delay_max = 128;
 constexpr int spent_max = 2000;
@@ -28,6 +29,8 @@ void spinlock::lock_slow() noexcept {
   sleepers_.fetch_sub(1);
 }
 
-void spinlock::wake() noexcept { futex_wake(word_, 1); }
+void spinlock::wake() noexcept {
+  futex_wake(word_, 1);
+}
 
 }  // namespace ringo::detail

@@ -39,8 +39,12 @@ struct chan_waits {
     owner->remove(self, sending);
     return true;
   }
-  static bool claim_send(void* subject) noexcept { return claim(*static_cast<waiter*>(subject), true); }
-  static bool claim_recv(void* subject) noexcept { return claim(*static_cast<waiter*>(subject), false); }
+  static bool claim_send(void* subject) noexcept {
+    return claim(*static_cast<waiter*>(subject), true);
+  }
+  static bool claim_recv(void* subject) noexcept {
+    return claim(*static_cast<waiter*>(subject), false);
+  }
 
   static constexpr park_kind send{"chan send", &chan_waits::after, &chan_waits::claim_send};
   static constexpr park_kind recv{"chan receive", &chan_waits::after, &chan_waits::claim_recv};
@@ -148,11 +152,11 @@ chan_status chan_core::try_recv(void* slot) {
 void chan_core::close() {
   lock_.lock();
   const bool was_closed = closed_.load(std::memory_order_relaxed);  // relaxed: under the lock
-  closed_.store(true, std::memory_order_release);  // pairs with recv_would_block()
+  closed_.store(true, std::memory_order_release);                   // pairs with recv_would_block()
   lock_.unlock();
   if (was_closed) panic("close of closed channel");
-  // Nobody queues any more. In batches: the lock is not held for long, and each waiter, which may have been cold for
-  // hours, is fetched from memory once.
+  // Nobody queues any more. In batches: the lock is not held for long, and each waiter, which may
+  // have been cold for hours, is fetched from memory once.
   for (;;) {
     std::array<fiber*, ready_batch> woken;
     std::size_t count = 0;
@@ -176,7 +180,9 @@ void chan_core::close() {
 namespace {
 
 void after_nothing(void* /*subject*/) noexcept {}
-bool claim_always(void* /*subject*/) noexcept { return true; }
+bool claim_always(void* /*subject*/) noexcept {
+  return true;
+}
 
 [[noreturn]] void block_forever(const park_kind& kind) {
   for (;;) park(kind, nullptr);
@@ -189,9 +195,17 @@ constexpr park_kind empty_select{"select (no cases)", after_nothing, claim_alway
 
 }  // namespace
 
-void block_on_nil_send() { block_forever(nil_send); }
-void block_on_nil_recv() { block_forever(nil_recv); }
-void block_on_nil_select() { block_forever(nil_select); }
-void block_on_empty_select() { block_forever(empty_select); }
+void block_on_nil_send() {
+  block_forever(nil_send);
+}
+void block_on_nil_recv() {
+  block_forever(nil_recv);
+}
+void block_on_nil_select() {
+  block_forever(nil_select);
+}
+void block_on_empty_select() {
+  block_forever(empty_select);
+}
 
 }  // namespace ringo::detail

@@ -4,7 +4,8 @@
 
 #include "chan/select_frame.hpp"
 
-/// The steps of a channel operation that are taken under its lock; single operations and select share them.
+/// The steps of a channel operation that are taken under its lock; single operations and select
+/// share them.
 
 namespace ringo::detail {
 
@@ -35,7 +36,8 @@ inline waiter* chan_core::next_waiter(intrusive_list<waiter>& queue,
 }
 
 [[gnu::always_inline]] inline chan_status chan_core::send_now(void* value, fiber*& woken) noexcept {
-  if (RINGO_UNLIKELY(closed_.load(std::memory_order_relaxed))) return chan_status::closed;  // relaxed: under the lock
+  // relaxed: under the lock
+  if (RINGO_UNLIKELY(closed_.load(std::memory_order_relaxed))) return chan_status::closed;
   if (!receivers_.empty()) {
     if (waiter* receiver = next_waiter(receivers_, receivers_waiting_)) {
       if (receiver->slot != nullptr) type_.move(receiver->slot, value);
@@ -56,8 +58,8 @@ inline waiter* chan_core::next_waiter(intrusive_list<waiter>& queue,
   const std::size_t count = count_.load(std::memory_order_relaxed);  // relaxed: under the lock
   if (count > 0) {
     pop_into(slot);
-    // The longest-waiting sender's value takes the free place, at the tail. The count goes straight to its new value:
-    // recv_would_block() must not see an empty buffer in between.
+    // The longest-waiting sender's value takes the free place, at the tail. The count goes straight
+    // to its new value: recv_would_block() must not see an empty buffer in between.
     waiter* sender = senders_.empty() ? nullptr : next_waiter(senders_, senders_waiting_);
     if (sender == nullptr) {
       set_count(count - 1);
@@ -68,7 +70,8 @@ inline waiter* chan_core::next_waiter(intrusive_list<waiter>& queue,
     woken = sender->who;
     return chan_status::done;
   }
-  if (RINGO_UNLIKELY(closed_.load(std::memory_order_relaxed))) return chan_status::closed;  // relaxed: under the lock
+  // relaxed: under the lock
+  if (RINGO_UNLIKELY(closed_.load(std::memory_order_relaxed))) return chan_status::closed;
   if (!senders_.empty()) {
     if (waiter* sender = next_waiter(senders_, senders_waiting_)) {
       type_.move(slot, sender->slot);

@@ -38,11 +38,13 @@ bool seems_ready(const select_op& op) noexcept {
   return op.sending ? !op.channel->send_would_block() : !op.channel->recv_would_block();
 }
 
-/// Runs one of the cases that seem ready, each with the same probability; no_case if none could be run after all. Draws
-/// only when there is a choice: a random order of all cases is a branch that the CPU cannot predict, even if no more
-/// than one case is ever ready.
+/// Runs one of the cases that seem ready, each with the same probability; no_case if none could be
+/// run after all. Draws only when there is a choice: a random order of all cases is a branch that
+/// the CPU cannot predict, even if no more than one case is ever ready.
 template <typename Attempt>
-[[gnu::always_inline]] inline std::size_t run_ready(std::span<select_op> ops, std::uint32_t* room, Attempt attempt) {
+[[gnu::always_inline]] inline std::size_t run_ready(std::span<select_op> ops,
+                                                    std::uint32_t* room,
+                                                    Attempt attempt) {
   std::uint32_t ready = 0;
   for (std::uint32_t i = 0; i < ops.size(); ++i) {
     room[ready] = i;
@@ -94,7 +96,7 @@ RINGO_NOINLINE void shuffle(std::span<std::uint32_t> order) noexcept {
 }
 
 [[gnu::always_inline]] inline std::size_t select_frame::try_each(std::span<select_op> ops,
-                                                                std::uint32_t* room) {
+                                                                 std::uint32_t* room) {
   return run_ready(ops, room, [](select_op& op) {
     return op.sending ? op.channel->try_send(op.slot) : op.channel->try_recv(op.slot);
   });
@@ -144,7 +146,8 @@ void select_frame::enqueue_all() noexcept {
 void select_frame::dequeue_losers(std::uint32_t winner) noexcept {
   for (std::uint32_t i = 0; i < ops.size(); ++i) {
     chan_core* channel = ops[i].channel;
-    // The lock must be taken even if the waiter has been dropped already: see the last paragraph above.
+    // The lock must be taken even if the waiter has been dropped already: see the last paragraph
+    // above.
     if (i != winner && channel != nullptr) leave(waiters[i], *channel);
   }
 }
@@ -174,7 +177,8 @@ void select_frame::leave(waiter& w, chan_core& owner) noexcept {
 
 namespace {
 
-/// With everything in one frame: what a fiber has on its stack while it is parked is what its next run must fetch.
+/// With everything in one frame: what a fiber has on its stack while it is parked is what its next
+/// run must fetch.
 template <std::size_t Cases>
 RINGO_NOINLINE std::size_t run_small(std::span<select_op> ops, bool may_block) {
   std::array<std::uint32_t, Cases> room;
@@ -221,7 +225,8 @@ std::size_t select_now(std::span<select_op> ops) {
   if (ops.size() == 1) {
     select_op& op = ops.front();
     if (op.channel == nullptr) return no_case;
-    const chan_status status = op.sending ? op.channel->try_send(op.slot) : op.channel->try_recv(op.slot);
+    const chan_status status =
+        op.sending ? op.channel->try_send(op.slot) : op.channel->try_recv(op.slot);
     op.ok = status == chan_status::done;
     return status == chan_status::would_block ? no_case : 0;
   }
@@ -229,6 +234,8 @@ std::size_t select_now(std::span<select_op> ops) {
   return run_select(ops, false);
 }
 
-void panic_send_on_closed() { panic("send on closed channel"); }
+void panic_send_on_closed() {
+  panic("send on closed channel");
+}
 
 }  // namespace ringo::detail

@@ -22,7 +22,9 @@ fiber::hold_outcome fiber::hold() noexcept {
   return release() ? hold_outcome::wake_due : hold_outcome::refused;
 }
 
-bool fiber::release() noexcept { return held.exchange(held_by::nobody) == held_by::inspector_wake_due; }
+bool fiber::release() noexcept {
+  return held.exchange(held_by::nobody) == held_by::inspector_wake_due;
+}
 
 fiber_registry& fiber_registry::instance() noexcept {
   static auto& registry = *new fiber_registry;  // never destroyed: see the class
@@ -31,7 +33,8 @@ fiber_registry& fiber_registry::instance() noexcept {
 
 void fiber_registry::grow() {
   constexpr std::size_t bytes = chunk_blocks * sizeof(fiber);
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  void* memory = ::mmap(
+      nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   sanitizer_register_slab(memory, bytes);
   auto* blocks = static_cast<fiber*>(memory);

@@ -27,17 +27,18 @@
 ///
 /// A fiber that parks or yields on a thread that the run has given up on becomes `lost`, for good.
 ///
-/// Inspectors (dumps, page give-back) hold a parked fiber while they read its stack. They are rare, wake-ups are not, so
-/// the cost lies with the inspector:
-///   inspector, hold():    1. held: none -> held (one inspector)   2. heavy fence   3. not parked? release(), give up
-///   waker:                1. state = runnable   2. light fence    3. not held? queue the fiber
+/// Inspectors (dumps, page give-back) hold a parked fiber while they read its stack. They are rare,
+/// wake-ups are not, so the cost lies with the inspector:
+///   inspector, hold():    1. held: none -> held (one inspector)   2. heavy fence   3. not parked?
+///   release(), give up waker:                1. state = runnable   2. light fence    3. not held?
+///   queue the fiber
 ///                         4. else held: held -> wake_due; done, or no longer held: queue the fiber
 ///   inspector, release(): held = none; it was wake_due: queue the fiber
-/// The fences leave no order in which the inspector misses `runnable` and the waker misses `held`. Where each sees the
-/// other, step 4 and release() decide who queues.
-/// A fiber has one waker at a time (the one that took it out of its wait queue), so that each wake-up is
-/// queued exactly once. `parked` is stored by the departure's `after`, before the lock that guards
-/// the fiber's place in a wait queue is released: a waker never sees a fiber that is still running.
+/// The fences leave no order in which the inspector misses `runnable` and the waker misses `held`.
+/// Where each sees the other, step 4 and release() decide who queues. A fiber has one waker at a
+/// time (the one that took it out of its wait queue), so that each wake-up is queued exactly once.
+/// `parked` is stored by the departure's `after`, before the lock that guards the fiber's place in
+/// a wait queue is released: a waker never sees a fiber that is still running.
 
 namespace ringo::detail {
 
@@ -46,7 +47,7 @@ enum class fiber_state : std::uint32_t {
   runnable,  ///< in exactly one run queue, or in the hands of whoever puts it there; stack at rest
   running,   ///< in no queue; its thread owns the stack and the control block
   parked,    ///< in the queue of what it waits for; stack at rest, owned by the next waker
-  lost,      ///< left behind on an abandoned thread: in no queue, never runs again, its stack is kept
+  lost,  ///< left behind on an abandoned thread: in no queue, never runs again, its stack is kept
 };
 
 inline constexpr std::size_t wait_room_size = 48;
@@ -60,16 +61,16 @@ struct park_kind {
   const char* reason;  ///< as dumps show it
   /// Runs on another stack once the fiber is at rest: lets go of the lock that guards its place.
   void (*after)(void* subject) noexcept;
-  /// Takes the fiber out of what it waits for, at the end of a run. False: a waker was faster and will
-  /// make it ready.
+  /// Takes the fiber out of what it waits for, at the end of a run. False: a waker was faster and
+  /// will make it ready.
   bool (*claim)(void* subject) noexcept;
-  /// The fiber was woken, but the run ended before it could go on: gives back what the waker handed to it. Null:
-  /// nothing was.
+  /// The fiber was woken, but the run ended before it could go on: gives back what the waker handed
+  /// to it. Null: nothing was.
   void (*dropped)(void* subject) noexcept = nullptr;
 };
 
-/// A plain pointer; atomic and relaxed because whoever takes a fiber from a queue does not hand on to that fiber what
-/// ThreadSanitizer knows of its own reads.
+/// A plain pointer; atomic and relaxed because whoever takes a fiber from a queue does not hand on
+/// to that fiber what ThreadSanitizer knows of its own reads.
 class relaxed_link {
  public:
   relaxed_link& operator=(fiber* to) noexcept {
@@ -86,14 +87,16 @@ class relaxed_link {
 
 struct alignas(cache_line) fiber {
   // What a switch touches.
-  context at;                              // owner of the stack, by state
-  relaxed_link next;                       // link of the queue that the fiber is in; that queue's rules
+  context at;         // owner of the stack, by state
+  relaxed_link next;  // link of the queue that the fiber is in; that queue's rules
   std::atomic<fiber_state> state{fiber_state::unused};  // atomic: see above
-  std::atomic<std::uint8_t> stack_size_log2{0};  // set by the spawner; looked at by inspectors any time
-  std::atomic<bool> is_thread{false};            // stands for a plain thread; as above
-  std::atomic<std::uint16_t> pins{0};      // relaxed: its own; depth of thread_pin
-  std::atomic<const park_kind*> kind{nullptr};  // set from park to resumption; read by holders and dumps
-  std::atomic<void*> subject{nullptr};          // as kind
+  std::atomic<std::uint8_t> stack_size_log2{
+      0};                              // set by the spawner; looked at by inspectors any time
+  std::atomic<bool> is_thread{false};  // stands for a plain thread; as above
+  std::atomic<std::uint16_t> pins{0};  // relaxed: its own; depth of thread_pin
+  std::atomic<const park_kind*> kind{
+      nullptr};                         // set from park to resumption; read by holders and dumps
+  std::atomic<void*> subject{nullptr};  // as kind
   std::atomic<std::byte*> stack_base{nullptr};  // as `at`; null: not started
   std::atomic<worker*> pinned_to{nullptr};      // written by the fiber itself, read by dispatchers
   std::atomic<std::uint64_t> id{0};             // written by the spawner; read by dumps
@@ -110,8 +113,9 @@ struct alignas(cache_line) fiber {
   enum class held_by : std::uint8_t { nobody, inspector, inspector_wake_due };
   std::atomic<held_by> held{held_by::nobody};  // atomic: see above
 
-  /// For the fiber's place in a queue, when it waits in one only. Whoever wakes very many thus walks over control blocks,
-  /// which lie close together, and not over as many stacks, each on a page of its own.
+  /// For the fiber's place in a queue, when it waits in one only. Whoever wakes very many thus
+  /// walks over control blocks, which lie close together, and not over as many stacks, each on a
+  /// page of its own.
   alignas(void*) std::byte wait_room[wait_room_size];
 
   fiber_state current_state() const noexcept {
@@ -127,15 +131,17 @@ struct alignas(cache_line) fiber {
   /// The waker's steps. True: the caller queues the fiber. False: an inspector will.
   bool wake() noexcept {
     // Anything else would be a second waker, or a waker of a fiber that does not wait.
-    RINGO_VERIFY(state.load(std::memory_order_relaxed) == fiber_state::parked);  // relaxed: known from its queue
+    // relaxed: known from its queue
+    RINGO_VERIFY(state.load(std::memory_order_relaxed) == fiber_state::parked);
     set(fiber_state::runnable);
     light_fence();  // pairs with hold()
-    return RINGO_LIKELY(held.load(std::memory_order_acquire) == held_by::nobody) ||  // pairs with release()
+    return RINGO_LIKELY(held.load(std::memory_order_acquire) ==
+                        held_by::nobody) ||  // pairs with release()
            !leave_to_inspector();
   }
 
-  /// The inspector's steps. `held`: the fiber is parked and its stack stays at rest until release(). `wake_due`, and
-  /// release()'s `true`: the caller must queue the fiber.
+  /// The inspector's steps. `held`: the fiber is parked and its stack stays at rest until
+  /// release(). `wake_due`, and release()'s `true`: the caller must queue the fiber.
   enum class hold_outcome : std::uint8_t { held, refused, wake_due };
   hold_outcome hold() noexcept;
   [[nodiscard]] bool release() noexcept;
@@ -151,8 +157,8 @@ struct alignas(cache_line) fiber {
 
   void set(fiber_state to) noexcept {
 #if RINGO_TSAN
-    // An exchange keeps what a departing fiber released here; a store would replace it. The asm keeps clang from making
-    // a store of it.
+    // An exchange keeps what a departing fiber released here; a store would replace it. The asm
+    // keeps clang from making a store of it.
     auto before = state.exchange(to, std::memory_order_release);  // pairs with readers
     asm volatile("" : "+r"(before));
 #else
@@ -168,8 +174,8 @@ struct alignas(cache_line) fiber {
 static_assert(sizeof(fiber) == 4 * cache_line, "a million parked fibers pay for each line");
 #endif
 
-/// All control blocks of the process. They are recycled but never unmapped, so that a late wake of a
-/// plain thread, or an inspector, may always look at one. Thread-safe.
+/// All control blocks of the process. They are recycled but never unmapped, so that a late wake of
+/// a plain thread, or an inspector, may always look at one. Thread-safe.
 class fiber_registry {
  public:
   static fiber_registry& instance() noexcept;

@@ -44,8 +44,12 @@ bool guard_install_works() noexcept {
   // guard is not seen there.
   if (RINGO_ASAN) return false;
   static const bool works = [] {
-    void* page = ::mmap(nullptr, page_size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* page = ::mmap(nullptr,
+                        page_size,
+                        PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                        -1,
+                        0);
     if (page == MAP_FAILED) return false;
     const bool ok = ::madvise(page, page_size, MADV_GUARD_INSTALL) == 0;
     ::munmap(page, page_size);
@@ -68,8 +72,8 @@ void make_guard(std::byte* base) noexcept {
   unguarded.fetch_add(1, std::memory_order_relaxed);  // relaxed: as above
 }
 
-/// Applies one advice to many ranges in one system call. False: not on this kernel, or not for all of them.
-/// (process_madvise(2) takes any advice for the own process since Linux 6.13.)
+/// Applies one advice to many ranges in one system call. False: not on this kernel, or not for all
+/// of them. (process_madvise(2) takes any advice for the own process since Linux 6.13.)
 bool advise_all(const iovec* ranges, std::size_t count, int advice) noexcept {
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < count; ++i) bytes += ranges[i].iov_len;
@@ -81,8 +85,9 @@ bool advise_all(const iovec* ranges, std::size_t count, int advice) noexcept {
   return advised == static_cast<long>(bytes);
 }
 
-/// Makes fresh stacks usable: a guard at the bottom, and the first page at the top, which every fiber touches. In
-/// batches that costs two thirds of what a system call and a page fault for each stack cost.
+/// Makes fresh stacks usable: a guard at the bottom, and the first page at the top, which every
+/// fiber touches. In batches that costs two thirds of what a system call and a page fault for each
+/// stack cost.
 void prepare_fresh(const stack* stacks, std::size_t count) noexcept {
   std::array<iovec, stack_batch_max> ranges;
   bool guarded = false;
@@ -119,7 +124,8 @@ stack_pool& stack_pool::of(std::size_t size) noexcept {
   // Never destroyed: fibers that were left over may still use their stacks.
   static auto& pools = *[] {
     auto* all = new std::array<stack_pool, size_classes>;
-    for (int i = 0; i < size_classes; ++i) (*all)[static_cast<std::size_t>(i)].size_ = stack_size_min << i;
+    for (int i = 0; i < size_classes; ++i)
+      (*all)[static_cast<std::size_t>(i)].size_ = stack_size_min << i;
     return all;
   }();
   RINGO_ASSERT(std::has_single_bit(size));
@@ -130,8 +136,12 @@ bool stack_pool::map_slab() noexcept {
   const std::size_t bytes = std::max(size_, slab_size_min);
   // Twice the alignment is mapped and the surplus unmapped, so that top() spreads evenly.
   const std::size_t mapped = bytes + size_;
-  void* address = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+  void* address = ::mmap(nullptr,
+                         mapped,
+                         PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK,
+                         -1,
+                         0);
   if (address == MAP_FAILED) return false;
   auto* begin = static_cast<std::byte*>(address);
   const auto misfit = reinterpret_cast<std::uintptr_t>(begin) % size_;

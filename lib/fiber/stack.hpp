@@ -13,12 +13,12 @@
 /// Stacks of fibers.
 ///
 /// Every stack is a power of two of reserved address space, carved from a slab (one mapping for
-/// many stacks, never unmapped). The kernel commits its pages at first touch, so that a stack starts
-/// with one resident page and grows by itself. Its lowest pages are a guard.
+/// many stacks, never unmapped). The kernel commits its pages at first touch, so that a stack
+/// starts with one resident page and grows by itself. Its lowest pages are a guard.
 ///
-/// A stack lies in one of three places: with a fiber; in a worker's cache (LIFO, hot); in the pool of
-/// its size: there first `warm` (its pages still resident), later `cold` (pages given back). Giving
-/// pages back costs a system call, so that the pool does it in small steps when a worker has
+/// A stack lies in one of three places: with a fiber; in a worker's cache (LIFO, hot); in the pool
+/// of its size: there first `warm` (its pages still resident), later `cold` (pages given back).
+/// Giving pages back costs a system call, so that the pool does it in small steps when a worker has
 /// nothing better to do (trim()), never on the path of a fiber that ends.
 
 namespace ringo::detail {
@@ -58,12 +58,13 @@ class stack_pool {
   /// The pool for stacks of `size` (a rounded one). Pools are never destroyed.
   static stack_pool& of(std::size_t size) noexcept;
 
-  /// Takes up to `wanted` (at most stack_batch_max) stacks into `out`; returns how many. 0: the kernel refuses to map more.
+  /// Takes up to `wanted` (at most stack_batch_max) stacks into `out`; returns how many. 0: the
+  /// kernel refuses to map more.
   std::size_t take(stack* out, std::size_t wanted) noexcept;
   void give_back(const stack* stacks, std::size_t count) noexcept;
 
-  /// Gives back the pages of up to `limit` unused stacks beyond those that are kept warm. True: there is
-  /// more to do. The system calls are made outside the lock.
+  /// Gives back the pages of up to `limit` unused stacks beyond those that are kept warm. True:
+  /// there is more to do. The system calls are made outside the lock.
   bool trim(std::size_t limit) noexcept;
   /// Trims every pool.
   static bool trim_all(std::size_t limit) noexcept;
@@ -99,7 +100,8 @@ class stack_cache {
   void put(stack s) noexcept;
   /// Gives everything to the pool.
   void flush() noexcept;
-  /// Stacks of this size are cached; others go straight to their pool. Call while the cache is empty.
+  /// Stacks of this size are cached; others go straight to their pool. Call while the cache is
+  /// empty.
   void set_size(std::size_t size) noexcept { size_ = size; }
 
  private:

@@ -2,8 +2,8 @@
 
 #include <cxxabi.h>
 
-#include <boost/context/detail/fcontext.hpp>
 #include <pthread.h>
+#include <boost/context/detail/fcontext.hpp>
 
 #include <ringo/detail/assert.hpp>
 
@@ -27,9 +27,10 @@ extern "C" {
 
 /// jump_fcontext, so that the CPU still predicts the returns behind it.
 ///
-/// jump_fcontext is entered by a call and left by an indirect jump. Each switch thus leaves one entry too many on the
-/// CPU's stack of return addresses, and all returns up to the user's frame are mispredicted: some 20 ns a
-/// switch. This stub suspends in front of a return of its own, which pairs with the call that entered it.
+/// jump_fcontext is entered by a call and left by an indirect jump. Each switch thus leaves one
+/// entry too many on the CPU's stack of return addresses, and all returns up to the user's frame
+/// are mispredicted: some 20 ns a switch. This stub suspends in front of a return of its own, which
+/// pairs with the call that entered it.
 #if defined(__x86_64__)
 asm(R"(
     .text
@@ -68,9 +69,9 @@ using boost::context::detail::transfer_t;
 // Without this flag TSan takes each switch for a synchronization.
 constexpr unsigned tsan_no_sync = 1;
 
-/// Making and destroying a handle is dear and their number is limited, so they are recycled; but not for ever: a fiber
-/// ends without returning from the functions that began it, so each use leaves a few entries on the handle's shadow
-/// stack, which has 64 Ki of them and no check.
+/// Making and destroying a handle is dear and their number is limited, so they are recycled; but
+/// not for ever: a fiber ends without returning from the functions that began it, so each use
+/// leaves a few entries on the handle's shadow stack, which has 64 Ki of them and no check.
 class handle_pool {
  public:
   void* take() {
@@ -104,7 +105,8 @@ handle_pool& handles() {
 #endif
 
 #if RINGO_ASAN || RINGO_TSAN
-RINGO_NO_TSAN void before_jump([[maybe_unused]] context& to, [[maybe_unused]] departure& self) noexcept {
+RINGO_NO_TSAN void before_jump([[maybe_unused]] context& to,
+                               [[maybe_unused]] departure& self) noexcept {
 #if RINGO_ASAN
   // A null first argument tells ASan to free the fake stack of a stack that never comes back.
   __sanitizer_start_switch_fiber(self.dying ? nullptr : &self.from->fake_stack, to.bottom, to.size);
@@ -115,9 +117,10 @@ RINGO_NO_TSAN void before_jump([[maybe_unused]] context& to, [[maybe_unused]] de
 }
 #endif
 
-/// Where every context begins and ends. The last switch is a jump, not a call, from the frame that was entered by a
-/// jump: all calls since then have been returned from, so the CPU predicts the returns of whoever runs next. (The
-/// three calls that a fiber would otherwise end in cost three wrong predictions, some 12 ns.)
+/// Where every context begins and ends. The last switch is a jump, not a call, from the frame that
+/// was entered by a jump: all calls since then have been returned from, so the CPU predicts the
+/// returns of whoever runs next. (The three calls that a fiber would otherwise end in cost three
+/// wrong predictions, some 12 ns.)
 RINGO_NO_TSAN void first_arrival(transfer_t transfer) {
 #if RINGO_ASAN
   __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);

@@ -64,10 +64,12 @@ struct cancellable_sleeper {
     cancellable_sleeper& self = of(l);
     if (!self.decided.exchange(true)) woken.push(self.who);
   }
-  /// The heap's lock is still held: the frame lives until it is released, since the fiber removes its timer first.
+  /// The heap's lock is still held: the frame lives until it is released, since the fiber removes
+  /// its timer first.
   RINGO_NO_TSAN static void after(void* subject) noexcept {
     auto& self = *static_cast<cancellable_sleeper*>(subject);
-    timer_heap* heap = self.timer.home.load(std::memory_order_relaxed);  // relaxed: written by this thread
+    timer_heap* heap =
+        self.timer.home.load(std::memory_order_relaxed);  // relaxed: written by this thread
     fiber* who = self.who;
     if (!self.stop->add(self.on_cancel) && !self.decided.exchange(true)) ready(who);
     heap->added();
@@ -81,7 +83,8 @@ struct cancellable_sleeper {
     self.stop->remove(self.on_cancel);
     return true;
   }
-  static constexpr park_kind kind{"sleep", &cancellable_sleeper::after, &cancellable_sleeper::claim};
+  static constexpr park_kind kind{
+      "sleep", &cancellable_sleeper::after, &cancellable_sleeper::claim};
 };
 static_assert(std::is_standard_layout_v<cancellable_sleeper>);
 

@@ -12,7 +12,8 @@ struct completion_waits {
     fiber* waiter = self.waiter_;
     std::uintptr_t pending = 0;
     // Failure: the finisher came first.
-    if (!self.word_.compare_exchange_strong(pending, reinterpret_cast<std::uintptr_t>(waiter))) ready(waiter);
+    if (!self.word_.compare_exchange_strong(pending, reinterpret_cast<std::uintptr_t>(waiter)))
+      ready(waiter);
   }
   static bool claim(void* subject) noexcept {
     auto& self = *static_cast<completion*>(subject);
@@ -35,10 +36,13 @@ RINGO_NO_TSAN void completion::wait() {
   sanitizer_release(&word_);  // `after` publishes the waiter under another identity
   park(completion_waits::kind, this);
 #if RINGO_TSAN
-  word_.load();  // takes over what the finisher did, if `after` found it done: under another identity
+  word_.load();  // takes over what the finisher did, if `after` found it done: under another
+                 // identity
 #endif
 }
 
-bool completion::abandon() noexcept { return word_.exchange(abandoned) != done; }
+bool completion::abandon() noexcept {
+  return word_.exchange(abandoned) != done;
+}
 
 }  // namespace ringo::detail

@@ -31,7 +31,8 @@ std::optional<double> quota_v1(const std::string& directory) {
   std::istringstream period_text(contents(directory + "/cpu.cfs_period_us"));
   double quota = 0;
   double period = 0;
-  if (quota_text >> quota && period_text >> period && quota > 0 && period > 0) return quota / period;
+  if (quota_text >> quota && period_text >> period && quota > 0 && period > 0)
+    return quota / period;
   return std::nullopt;
 }
 
@@ -40,7 +41,8 @@ template <typename Read>
 std::optional<double> smallest_upwards(const std::string& mount, std::string group, Read read) {
   std::optional<double> smallest;
   for (;;) {
-    if (const auto quota = read(mount + group)) smallest = std::min(smallest.value_or(*quota), *quota);
+    if (const auto quota = read(mount + group))
+      smallest = std::min(smallest.value_or(*quota), *quota);
     const auto slash = group.rfind('/');
     if (slash == std::string::npos || group.empty()) return smallest;
     group.resize(slash);

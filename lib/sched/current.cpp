@@ -57,14 +57,18 @@ RINGO_NO_TSAN RINGO_NOINLINE worker* current_worker() noexcept {
 }
 #endif
 
-RINGO_NO_TSAN RINGO_NOINLINE void set_current_worker(worker* w) noexcept { ringo_tls_worker = w; }
+RINGO_NO_TSAN RINGO_NOINLINE void set_current_worker(worker* w) noexcept {
+  ringo_tls_worker = w;
+}
 
 RINGO_NO_TSAN RINGO_NOINLINE worker* worker_of_thread() noexcept {
   asm volatile("" ::: "memory");  // as above
   return tls_thread;
 }
 
-RINGO_NO_TSAN RINGO_NOINLINE void set_worker_of_thread(worker* w) noexcept { tls_thread = w; }
+RINGO_NO_TSAN RINGO_NOINLINE void set_worker_of_thread(worker* w) noexcept {
+  tls_thread = w;
+}
 
 RINGO_NO_TSAN RINGO_NOINLINE fiber* current_fiber() {
   asm volatile("" ::: "memory");  // as above

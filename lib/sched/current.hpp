@@ -4,10 +4,10 @@
 
 /// Who runs here: the only home of thread_local.
 ///
-/// A fiber may wake up on another thread, and both compilers keep the address of a thread_local, or what
-/// they read through it, across a call that parks. So nothing here returns an address or a reference
-/// into thread-local storage, nobody keeps what it returns across a park, and what is read at each switch is read
-/// by instructions that the compiler does not look into.
+/// A fiber may wake up on another thread, and both compilers keep the address of a thread_local, or
+/// what they read through it, across a call that parks. So nothing here returns an address or a
+/// reference into thread-local storage, nobody keeps what it returns across a park, and what is
+/// read at each switch is read by instructions that the compiler does not look into.
 
 namespace ringo::detail {
 
@@ -33,12 +33,12 @@ void set_current_worker(worker* w) noexcept;
 worker* worker_of_thread() noexcept;
 void set_worker_of_thread(worker* w) noexcept;
 
-/// The running fiber, or the one that stands for this plain thread (made at first use, recycled when the
-/// thread ends).
+/// The running fiber, or the one that stands for this plain thread (made at first use, recycled
+/// when the thread ends).
 fiber* current_fiber();
 
-/// The fiber whose stack this is: as current_fiber(), but inside blocking() the fiber itself. For what belongs to the
-/// fiber and does not park.
+/// The fiber whose stack this is: as current_fiber(), but inside blocking() the fiber itself. For
+/// what belongs to the fiber and does not park.
 fiber* stack_owner();
 
 }  // namespace ringo::detail

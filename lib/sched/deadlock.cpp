@@ -32,7 +32,8 @@ thread_kind kind_of(const char* thread) noexcept {
   const bool read = std::fgets(name.data(), name.size(), file) != nullptr;
   std::fclose(file);
   if (!read) return thread_kind::gone;
-  return std::strncmp(name.data(), "iou-", 4) == 0 ? thread_kind::kernel_worker : thread_kind::foreign;
+  return std::strncmp(name.data(), "iou-", 4) == 0 ? thread_kind::kernel_worker
+                                                   : thread_kind::foreign;
 }
 
 bool is_own(const scheduler& s, std::int32_t thread, std::int32_t caller_thread) noexcept {
@@ -65,17 +66,21 @@ void dump_fibers() noexcept {
     if (f.is_thread || f.current_state() == fiber_state::unused) return;
     if (++count > dump_max) return;
     const char* name = f.name.load();
-    print_error("fiber %llu%s%s%s [%s]: spawned at %s\n", static_cast<unsigned long long>(f.id.load()),
-                name != nullptr ? " \"" : "", name != nullptr ? name : "", name != nullptr ? "\"" : "",
-                state_text(f), symbol_of(f.spawn_site.load()).text);
+    print_error("fiber %llu%s%s%s [%s]: spawned at %s\n",
+                static_cast<unsigned long long>(f.id.load()),
+                name != nullptr ? " \"" : "",
+                name != nullptr ? name : "",
+                name != nullptr ? "\"" : "",
+                state_text(f),
+                symbol_of(f.spawn_site.load()).text);
   });
   if (count > dump_max) print_error("... and %zu more\n", count - dump_max);
 }
 
 bool foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept {
-  // The kernel ends a listing early when the thread at its cursor has just died. So a listing that names nobody counts
-  // only if it was complete: no thread vanished meanwhile, and there were as many as the directory says (its link
-  // count is the number of threads and 2).
+  // The kernel ends a listing early when the thread at its cursor has just died. So a listing that
+  // names nobody counts only if it was complete: no thread vanished meanwhile, and there were as
+  // many as the directory says (its link count is the number of threads and 2).
   constexpr int scans_max = 1000;
   for (int scan = 0; scan < scans_max; ++scan) {
     DIR* tasks = ::opendir("/proc/self/task");
@@ -83,7 +88,8 @@ bool foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept {
     int foreign = RINGO_TSAN ? -1 : 0;  // TSan's own background thread
     bool complete = true;
     nlink_t listed = 0;
-    while (const dirent* entry = ::readdir(tasks)) {  // NOLINT(concurrency-mt-unsafe): our own stream
+    while (const dirent* entry =
+               ::readdir(tasks)) {  // NOLINT(concurrency-mt-unsafe): our own stream
       const auto thread = static_cast<std::int32_t>(std::strtol(entry->d_name, nullptr, 10));
       if (thread <= 0) continue;
       ++listed;

@@ -6,8 +6,8 @@ namespace ringo::detail {
 
 class scheduler;
 
-/// True: the process has a thread that ringo did not start, other than the one blocked in run(); it may make any
-/// fiber ready. Read from /proc/self/task; true when that cannot be read.
+/// True: the process has a thread that ringo did not start, other than the one blocked in run(); it
+/// may make any fiber ready. Read from /proc/self/task; true when that cannot be read.
 bool foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept;
 
 /// Nothing can ever wake a fiber: prints all of them and ends the process.

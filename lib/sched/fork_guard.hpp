@@ -2,7 +2,8 @@
 
 namespace ringo::detail {
 
-/// After fork() without exec the child has one thread and none of the runtime's: using it there is fatal.
+/// After fork() without exec the child has one thread and none of the runtime's: using it there is
+/// fatal.
 void install_fork_handler() noexcept;
 
 /// Fatal in such a child: "ringo used in the child of a fork".

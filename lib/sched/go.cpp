@@ -24,8 +24,8 @@ namespace ringo {
 namespace detail {
 namespace {
 
-/// Numbers are given out to workers in blocks of 1024, so that a spawn shares no cache line. Block 0 is for
-/// fibers that plain threads spawn first, the main fiber among them.
+/// Numbers are given out to workers in blocks of 1024, so that a spawn shares no cache line. Block
+/// 0 is for fibers that plain threads spawn first, the main fiber among them.
 std::atomic<std::uint64_t> next_block{1};
 std::atomic<std::uint64_t> next_outside{1};
 
@@ -100,9 +100,13 @@ void prepared_fiber::discard() noexcept {
   fiber_registry::instance().give_back(&fiber_, 1);
 }
 
-void panic_nil_function() { panic("go of nil func value"); }
+void panic_nil_function() {
+  panic("go of nil func value");
+}
 
-std::uint64_t take_id_block() noexcept { return next_block.fetch_add(1); }
+std::uint64_t take_id_block() noexcept {
+  return next_block.fetch_add(1);
+}
 
 blocking_section::blocking_section() noexcept : worker_(current_worker()) {
   if (worker_ == nullptr) return;
@@ -114,7 +118,8 @@ blocking_section::~blocking_section() {
   if (worker_ == nullptr) return;
   auto* w = static_cast<worker*>(worker_);
   set_current_worker(w);
-  if (w->must_leave()) w->yield();  // goes on where there is a token; or never, if the run has ended
+  if (w->must_leave())
+    w->yield();  // goes on where there is a token; or never, if the run has ended
 }
 
 std::size_t parked_count() noexcept {

@@ -13,20 +13,22 @@
 /// Decides who sleeps and who must be woken.
 ///
 /// Each worker is running (it has something to run), searching (it looks for something to steal) or
-/// asleep. Invariant: while there is queued work and a worker asleep, some worker is searching or will
-/// look at the queues once more before it sleeps. Each side stores, fences, then loads:
-///   submitter: push the work                    | fence | nobody searching, somebody asleep? wake one
-///   sleeper:   stop searching, enter as asleep  | fence | re-read every queue; work: leave again
+/// asleep. Invariant: while there is queued work and a worker asleep, some worker is searching or
+/// will look at the queues once more before it sleeps. Each side stores, fences, then loads:
+///   submitter: push the work                    | fence | nobody searching, somebody asleep? wake
+///   one sleeper:   stop searching, enter as asleep  | fence | re-read every queue; work: leave
+///   again
 /// The fences leave no order in which both loads miss both stores.
 /// A searcher that finds work and was the last one wakes the next, whether or not it knows of more
 /// work: a submitter may have counted on it.
 ///
-/// `awake` counts the worker threads that are not asleep; whoever wakes a sleeper counts it at once. It is
-/// 0 only if the last worker has found every queue empty: then nothing can happen from inside.
+/// `awake` counts the worker threads that are not asleep; whoever wakes a sleeper counts it at
+/// once. It is 0 only if the last worker has found every queue empty: then nothing can happen from
+/// inside.
 ///
-/// Calm: a thief that has seen every queue drain too fast to be worth stealing from (see steal_patience.hpp) sleeps for
-/// `calm_nap` at most, and then looks again. While one naps so, who queues work behind its own fibers wakes nobody.
-/// Work in the inject queue wakes as ever.
+/// Calm: a thief that has seen every queue drain too fast to be worth stealing from (see
+/// steal_patience.hpp) sleeps for `calm_nap` at most, and then looks again. While one naps so, who
+/// queues work behind its own fibers wakes nobody. Work in the inject queue wakes as ever.
 ///
 /// The watcher: while others run, one of the sleepers sleeps for a limited time only and then looks
 /// after workers that have not reached a scheduling point since (see worker::watch()). Without
@@ -47,15 +49,16 @@ class idle_gate {
   /// The same for work in the caller's own run queue.
   bool help_needed() const noexcept {
     full_fence();  // pairs with sleep()
-    return could_wake() && calm_.load(std::memory_order_relaxed) == 0;  // relaxed: a nap ends by itself
+    return could_wake() &&
+           calm_.load(std::memory_order_relaxed) == 0;  // relaxed: a nap ends by itself
   }
 
-  /// The same for work that its worker will get to first (the run-next slot): somebody should be awake
-  /// or on the watch.
+  /// The same for work that its worker will get to first (the run-next slot): somebody should be
+  /// awake or on the watch.
   bool watch_needed() const noexcept {
     // relaxed: a missed watch costs a delay, which the next call makes good
     return asleep_.load(std::memory_order_relaxed) != 0 &&
-           !watched_.load(std::memory_order_relaxed) &&  // relaxed: as above
+           !watched_.load(std::memory_order_relaxed) &&      // relaxed: as above
            searching_.load(std::memory_order_relaxed) == 0;  // relaxed: as above
   }
 
@@ -80,7 +83,8 @@ class idle_gate {
     bool calm = false;      ///< a nap: see above
     bool operator==(const sleep_kind&) const = default;
   };
-  /// Enters as asleep. After it, the caller re-reads every queue; one that naps, the inject queue only.
+  /// Enters as asleep. After it, the caller re-reads every queue; one that naps, the inject queue
+  /// only.
   sleep_kind sleep(worker* self, bool calm) noexcept;
   /// Leaves again, of its own accord. False: somebody else took it out, and made it a searcher.
   bool leave(worker* self, sleep_kind was) noexcept;
@@ -102,13 +106,14 @@ class idle_gate {
   std::vector<worker*> sleepers_ RINGO_GUARDED_BY(lock_);
   std::uint32_t awake_ RINGO_GUARDED_BY(lock_) = 0;
   std::atomic<std::uint32_t> searching_{0};
-  std::atomic<std::uint32_t> asleep_{0};  // atomic: the size of sleepers_, to be read without the lock
-  std::atomic<std::uint32_t> calm_{0};    // atomic: how many nap
-  std::atomic<bool> watched_{false};      // atomic: one of sleepers_ is the watcher
+  std::atomic<std::uint32_t> asleep_{
+      0};  // atomic: the size of sleepers_, to be read without the lock
+  std::atomic<std::uint32_t> calm_{0};  // atomic: how many nap
+  std::atomic<bool> watched_{false};    // atomic: one of sleepers_ is the watcher
 
   bool could_wake() const noexcept {
-    return asleep_.load(std::memory_order_relaxed) != 0 &&     // relaxed: the caller's fence
-           searching_.load(std::memory_order_relaxed) == 0;    // relaxed: the caller's fence
+    return asleep_.load(std::memory_order_relaxed) != 0 &&   // relaxed: the caller's fence
+           searching_.load(std::memory_order_relaxed) == 0;  // relaxed: the caller's fence
   }
 };
 

@@ -11,8 +11,8 @@
 
 namespace ringo::detail {
 
-/// The run queue of nobody in particular: what plain threads make ready, and what overflows from the
-/// workers' rings. Unbounded FIFO. Thread-safe.
+/// The run queue of nobody in particular: what plain threads make ready, and what overflows from
+/// the workers' rings. Unbounded FIFO. Thread-safe.
 class inject_queue {
  public:
   void push(fiber* f) noexcept {
@@ -41,7 +41,9 @@ class inject_queue {
   }
 
   /// Snapshots.
-  std::uint32_t size() const noexcept { return size_.load(std::memory_order_relaxed); }  // relaxed: snapshot
+  std::uint32_t size() const noexcept {
+    return size_.load(std::memory_order_relaxed);  // relaxed: snapshot
+  }
   bool empty() const noexcept { return size() == 0; }
 
  private:

@@ -2,7 +2,8 @@
 
 namespace ringo::detail {
 
-/// Names the fibers that the main fiber leaves behind, in debug builds, and when RINGO_LOG has "leftovers".
+/// Names the fibers that the main fiber leaves behind, in debug builds, and when RINGO_LOG has
+/// "leftovers".
 void report_leftovers() noexcept;
 
 }  // namespace ringo::detail

@@ -3,8 +3,8 @@
 #include "base/futex.hpp"
 #include "sched/current.hpp"
 
-/// Plain threads park on a futex in their fiber's control block, which is never unmapped: a waker may
-/// still be on its way out of ready() when the thread that it woke is gone.
+/// Plain threads park on a futex in their fiber's control block, which is never unmapped: a waker
+/// may still be on its way out of ready() when the thread that it woke is gone.
 
 namespace ringo::detail {
 void park_thread(const park_kind& kind, void* subject) noexcept {

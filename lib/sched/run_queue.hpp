@@ -8,16 +8,17 @@
 
 #include "fiber/fiber.hpp"
 
-/// A worker's bounded run queue: a ring that its owner fills and empties in FIFO order, and from which
-/// thieves take the older half (the design of Go's runq).
+/// A worker's bounded run queue: a ring that its owner fills and empties in FIFO order, and from
+/// which thieves take the older half (the design of Go's runq).
 ///
 /// Invariant: the fibers at [head, tail) are queued; tail is written by the owner only, head by
 /// whoever wins a compare-exchange on it.
 ///   owner, push:  slot[tail] = f; tail + 1 (release)
-///   taker:        head (acquire), tail, copy slots [head, head + n), CAS head -> head + n (release)
-/// A slot is reused only after head has passed it, and push() reads head with acquire, so that a taker's
-/// copy is over before the slot is overwritten; a copy that was overwritten all the same belongs to
-/// a taker whose CAS fails.
+///   taker:        head (acquire), tail, copy slots [head, head + n), CAS head -> head + n
+///   (release)
+/// A slot is reused only after head has passed it, and push() reads head with acquire, so that a
+/// taker's copy is over before the slot is overwritten; a copy that was overwritten all the same
+/// belongs to a taker whose CAS fails.
 
 namespace ringo::detail {
 
@@ -43,16 +44,18 @@ class run_queue {
       if (tail == head) return nullptr;
       // relaxed: the owner wrote it; acquire below for what the pusher did
       fiber* f = slots_[head % capacity].load(std::memory_order_relaxed);
-      if (RINGO_LIKELY(head_.compare_exchange_weak(head, head + 1,
-                                                   std::memory_order_acq_rel,    // pairs with push()
-                                                   std::memory_order_acquire))) {  // pairs with takers
+      if (RINGO_LIKELY(
+              head_.compare_exchange_weak(head,
+                                          head + 1,
+                                          std::memory_order_acq_rel,      // pairs with push()
+                                          std::memory_order_acquire))) {  // pairs with takers
         return f;
       }
     }
   }
 
-  /// The owner of `into` takes the older half of this queue: returns one fiber, the rest is in `into`,
-  /// which must be empty. Null: nothing there.
+  /// The owner of `into` takes the older half of this queue: returns one fiber, the rest is in
+  /// `into`, which must be empty. Null: nothing there.
   fiber* steal_half(run_queue& into) noexcept {
     auto head = head_.load(std::memory_order_acquire);  // pairs with the other takers
     for (;;) {
@@ -60,7 +63,7 @@ class run_queue {
       const auto queued = tail - head;
       const auto count = queued - queued / 2;
       if (count == 0) return nullptr;
-      if (count > capacity / 2) {  // head and tail were read at different times
+      if (count > capacity / 2) {                      // head and tail were read at different times
         head = head_.load(std::memory_order_acquire);  // pairs with the other takers
         continue;
       }
@@ -68,11 +71,13 @@ class run_queue {
       for (std::uint32_t i = 0; i < count; ++i) {
         // relaxed: tail's acquire above covers the slots; `into` publishes them below
         fiber* f = slots_[(head + i) % capacity].load(std::memory_order_relaxed);
-        into.slots_[(base + i) % capacity].store(f, std::memory_order_relaxed);  // relaxed: as above
+        into.slots_[(base + i) % capacity].store(f,
+                                                 std::memory_order_relaxed);  // relaxed: as above
       }
-      if (head_.compare_exchange_weak(head, head + count,
-                                      std::memory_order_acq_rel,      // pairs with push()
-                                      std::memory_order_acquire)) {   // pairs with the other takers
+      if (head_.compare_exchange_weak(head,
+                                      head + count,
+                                      std::memory_order_acq_rel,     // pairs with push()
+                                      std::memory_order_acquire)) {  // pairs with the other takers
         // relaxed: `into` belongs to the caller
         fiber* last = into.slots_[(base + count - 1) % capacity].load(std::memory_order_relaxed);
         if (count > 1) {
@@ -93,17 +98,22 @@ class run_queue {
         // relaxed: the owner wrote them
         out[i] = slots_[(head + i) % capacity].load(std::memory_order_relaxed);
       }
-      if (head_.compare_exchange_weak(head, head + count,
-                                      std::memory_order_acq_rel,      // pairs with push()
-                                      std::memory_order_acquire)) {   // pairs with steal_half()
+      if (head_.compare_exchange_weak(head,
+                                      head + count,
+                                      std::memory_order_acq_rel,     // pairs with push()
+                                      std::memory_order_acquire)) {  // pairs with steal_half()
         return count;
       }
     }
   }
 
   /// How many fibers were ever taken, and put in; both wrap. Any thread; snapshots.
-  std::uint32_t head() const noexcept { return head_.load(std::memory_order_acquire); }  // pairs with takers
-  std::uint32_t tail() const noexcept { return tail_.load(std::memory_order_acquire); }  // pairs with push()
+  std::uint32_t head() const noexcept {
+    return head_.load(std::memory_order_acquire);  // pairs with takers
+  }
+  std::uint32_t tail() const noexcept {
+    return tail_.load(std::memory_order_acquire);  // pairs with push()
+  }
 
   /// Any thread; a snapshot.
   bool empty() const noexcept { return size() == 0; }

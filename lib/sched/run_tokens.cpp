@@ -8,7 +8,8 @@ namespace ringo::detail {
 
 void scheduler::give_token(worker* to) noexcept {
   to->has_token = true;
-  gate_.rest_ends();  // counted by the giver, so that nobody takes the moment in between for a deadlock
+  gate_.rest_ends();  // counted by the giver, so that nobody takes the moment in between for a
+                      // deadlock
   if (surplus_ > 0) to->call(worker::token_asked);  // it may have been asked while it had none
   to->source().wake();
 }
@@ -21,7 +22,8 @@ worker* scheduler::spare_or_new() {
   }
   std::error_code error;
   auto source = new_engine(error);
-  if (error) fatal("thread limit reached: no engine for another worker (RLIMIT_MEMLOCK or RLIMIT_NOFILE)");
+  if (error)
+    fatal("thread limit reached: no engine for another worker (RLIMIT_MEMLOCK or RLIMIT_NOFILE)");
   return add_worker(std::move(source));
 }
 

@@ -86,7 +86,8 @@ settings::engine_choice wanted_engine(const options& wanted) {
 
 settings resolve(const options& wanted) {
   if (wanted.max_threads < 1) {
-    panic("run: max_threads: not a positive number: \"" + std::to_string(wanted.max_threads) + "\"");
+    panic("run: max_threads: not a positive number: \"" + std::to_string(wanted.max_threads) +
+          "\"");
   }
   if (wanted.exit_grace.count() < 0) {
     panic("run: exit_grace: negative: \"" + std::to_string(wanted.exit_grace.count()) + "\"");
@@ -105,15 +106,16 @@ settings resolve(const options& wanted) {
 class run_guard {
  public:
   run_guard() {
-    if (current_worker() != nullptr || run_in_progress.exchange(true)) panic("run: already running");
+    if (current_worker() != nullptr || run_in_progress.exchange(true))
+      panic("run: already running");
   }
   run_guard(const run_guard&) = delete;
   run_guard& operator=(const run_guard&) = delete;
   ~run_guard() { run_in_progress.store(false); }
 };
 
-/// What the main fiber and the thread in run() share. The main fiber's last touch is the futex word,
-/// which lives as long as the process.
+/// What the main fiber and the thread in run() share. The main fiber's last touch is the futex
+/// word, which lives as long as the process.
 std::atomic<std::uint32_t> main_finished{0};
 
 }  // namespace
@@ -155,7 +157,9 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
 
 }  // namespace detail
 
-int workers() noexcept { return set_workers(0); }
+int workers() noexcept {
+  return set_workers(0);
+}
 
 int set_workers(int n) {
   std::uint32_t before = 0;

@@ -55,13 +55,18 @@ void scheduler::choose_engine(std::vector<std::unique_ptr<engine>>& engines) {
     panic("run: engine io_uring: " + refused.message());
   }
   if (settings_.engine == choice::epoll || refused) {
-    if (const auto error = make_all(engine_kind::epoll)) panic("run: engine epoll: " + error.message());
+    if (const auto error = make_all(engine_kind::epoll))
+      panic("run: engine epoll: " + error.message());
   }
   const char* log = std::getenv("RINGO_LOG");  // NOLINT(concurrency-mt-unsafe)
   if (log != nullptr && std::strstr(log, "engine") != nullptr) {
-    print_error("ringo: engine %s%s%s%s\n", engine_used_ == engine_kind::epoll ? "epoll" : "io_uring",
-                refused ? " (io_uring: " : "", refused ? refused.message().c_str() : "",
-                refused ? ")" : settings_.engine == choice::automatic ? "" : " (asked for)");
+    print_error("ringo: engine %s%s%s%s\n",
+                engine_used_ == engine_kind::epoll ? "epoll" : "io_uring",
+                refused ? " (io_uring: " : "",
+                refused ? refused.message().c_str() : "",
+                refused                                 ? ")"
+                : settings_.engine == choice::automatic ? ""
+                                                        : " (asked for)");
   }
 }
 
@@ -162,8 +167,8 @@ std::uint64_t scheduler::num_spawned() const noexcept {
 }
 
 bool scheduler::pending_timers() const noexcept {
-  return std::any_of(heaps_.begin(), heaps_.end(),
-                     [](const auto& heap) { return heap->next() != never; });
+  return std::any_of(
+      heaps_.begin(), heaps_.end(), [](const auto& heap) { return heap->next() != never; });
 }
 
 bool scheduler::nothing_can_happen() noexcept {
@@ -173,9 +178,10 @@ bool scheduler::nothing_can_happen() noexcept {
 }
 
 void scheduler::check_deadlock() noexcept {
-  // Asked again after the look at the threads: a foreign thread may have made a fiber ready before that look,
-  // and have ended. Once it is gone, what it did is seen.
-  if (nothing_can_happen() && !foreign_threads(*this, caller_thread_.load()) && nothing_can_happen()) {
+  // Asked again after the look at the threads: a foreign thread may have made a fiber ready before
+  // that look, and have ended. Once it is gone, what it did is seen.
+  if (nothing_can_happen() && !foreign_threads(*this, caller_thread_.load()) &&
+      nothing_can_happen()) {
     report_deadlock(*this);
   }
 }

@@ -18,22 +18,28 @@
 
 /// The scheduler: its workers, their run tokens, and the beginning and end of a run.
 ///
-/// Run tokens: `tokens()` workers may run fibers at a time; a worker keeps its token while it sleeps for
-/// want of work. A worker without one rests: it is in `spares_`, unless a fiber is pinned to its thread. What
-/// moves between threads is always the token, never a queue, a heap or an engine. A fiber that is pinned
-/// to thread A and was dequeued by worker B is handed over: A gets the fiber and B's token, B becomes a
-/// spare. When the fiber parks, A passes the token to a spare. A fiber in blocking() gives the token away at once if
-/// others wait; afterwards its worker becomes a spare, and the fiber goes on elsewhere. `has_token` and `handed` are guarded by
+/// Run tokens: `tokens()` workers may run fibers at a time; a worker keeps its token while it
+/// sleeps for want of work. A worker without one rests: it is in `spares_`, unless a fiber is
+/// pinned to its thread. What moves between threads is always the token, never a queue, a heap or
+/// an engine. A fiber that is pinned to thread A and was dequeued by worker B is handed over: A
+/// gets the fiber and B's token, B becomes a spare. When the fiber parks, A passes the token to a
+/// spare. A fiber in blocking() gives the token away at once if others wait; afterwards its worker
+/// becomes a spare, and the fiber goes on elsewhere. `has_token` and `handed` are guarded by
 /// `token_lock_`, so that giving and resting cannot miss each other.
 ///
 /// The end of a run:
-/// 1. The main fiber's last act is main_done(); it disarms the deadlock check and wakes the thread in run().
+/// 1. The main fiber's last act is main_done(); it disarms the deadlock check and wakes the thread
+/// in run().
 /// 2. That thread calls stop(): every worker is called with `stop`, and woken.
-/// 3. Each worker leaves at its next scheduling point, by CAS ending: working -> left, then gives back its
+/// 3. Each worker leaves at its next scheduling point, by CAS ending: working -> left, then gives
+/// back its
 ///    caches; its thread ends.
-/// 4. After the grace period, CAS working -> abandoned for each of the others: such a thread is detached, and
-///    stops for ever at its next scheduling point. What it makes ready until then goes to the inject queue.
-/// 5. Nobody runs fibers now. Every fiber that is parked is claimed: taken out of the queue it waits in, under
+/// 4. After the grace period, CAS working -> abandoned for each of the others: such a thread is
+/// detached, and
+///    stops for ever at its next scheduling point. What it makes ready until then goes to the
+///    inject queue.
+/// 5. Nobody runs fibers now. Every fiber that is parked is claimed: taken out of the queue it
+/// waits in, under
 ///    that queue's lock. Where a plain thread's wake-up was faster, the fiber arrives in the inject
 ///    queue. One that was woken but never went on gives back what its waker handed to it
 ///    (park_kind::dropped). Then control blocks and stacks are recycled without running anything.
@@ -44,7 +50,11 @@ namespace ringo::detail {
 struct settings {
   std::uint32_t workers = 1;
   std::size_t stack_size = stack_size_default;
-  enum class engine_choice : std::uint8_t { automatic, io_uring, epoll } engine = engine_choice::automatic;
+  enum class engine_choice : std::uint8_t {
+    automatic,
+    io_uring,
+    epoll
+  } engine = engine_choice::automatic;
   std::uint32_t threads_max = 10'000;
   std::chrono::nanoseconds exit_grace = std::chrono::seconds(1);
   std::uint32_t cpus = 1;
@@ -62,14 +72,17 @@ class scheduler {
   /// Allows the report of deadlocks; off before the main fiber is queued and after it has ended.
   void arm(bool on) noexcept { armed_.store(on); }
 
-  /// Calls look(*this) if a runtime runs, and keeps its workers alive meanwhile. For calls from any thread.
+  /// Calls look(*this) if a runtime runs, and keeps its workers alive meanwhile. For calls from any
+  /// thread.
   template <typename Look>
   void visit(Look look) noexcept {
     visitors_.fetch_add(1);
     if (running_.load()) look(*this);
     visitors_.fetch_sub(1);
   }
-  bool running() const noexcept { return running_.load(std::memory_order_relaxed); }  // relaxed: a hint
+  bool running() const noexcept {
+    return running_.load(std::memory_order_relaxed);  // relaxed: a hint
+  }
   const settings& config() const noexcept { return settings_; }
   idle_gate& gate() noexcept { return gate_; }
   inject_queue& injected() noexcept { return injected_; }
@@ -80,11 +93,15 @@ class scheduler {
   void inject_all(fiber** fibers, std::uint32_t count) noexcept;
   void wake_one() noexcept;
 
-  std::uint32_t tokens() const noexcept { return tokens_.load(std::memory_order_relaxed); }  // relaxed: hint
+  std::uint32_t tokens() const noexcept {
+    return tokens_.load(std::memory_order_relaxed);  // relaxed: hint
+  }
   /// Go's GOMAXPROCS: returns the old number; `wanted` < 1 only asks.
   std::uint32_t set_tokens(int wanted);
 
-  std::uint32_t worker_count() const noexcept { return count_.load(std::memory_order_acquire); }  // pairs with add_worker()
+  std::uint32_t worker_count() const noexcept {
+    return count_.load(std::memory_order_acquire);  // pairs with add_worker()
+  }
   worker* worker_at(std::uint32_t i) const noexcept {
     return workers_[i].load(std::memory_order_acquire);  // pairs with add_worker()
   }
@@ -94,7 +111,9 @@ class scheduler {
   void timer_added() noexcept;
 
   bool work_visible() const noexcept;
-  bool spinning_pays() const noexcept { return settings_.cpus > 1 && worker_count() <= settings_.cpus; }
+  bool spinning_pays() const noexcept {
+    return settings_.cpus > 1 && worker_count() <= settings_.cpus;
+  }
   void check_deadlock() noexcept;
 
   std::size_t num_fibers() const noexcept;
@@ -106,7 +125,8 @@ class scheduler {
   fiber* take_handed_or_give_token(worker& w) noexcept;
   /// If there are more tokens than there should be.
   void give_up_token(worker& w) noexcept;
-  /// The worker's fiber is about to block the thread while others wait: another worker gets the token.
+  /// The worker's fiber is about to block the thread while others wait: another worker gets the
+  /// token.
   void pass_token_on(worker& w);
   /// The worker has no token any more, and is free for others. True: it has one after all.
   bool becomes_spare(worker& w, bool is_pinned) noexcept;
@@ -118,7 +138,8 @@ class scheduler {
   void register_caller(std::int32_t thread_id) noexcept { caller_thread_.store(thread_id); }
   /// A run has given up on a thread once; see "the end of a run".
   bool abandoned_any() const noexcept {
-    return abandoned_any_.load(std::memory_order_relaxed);  // relaxed: set before the worker's fate is read
+    return abandoned_any_.load(
+        std::memory_order_relaxed);  // relaxed: set before the worker's fate is read
   }
   bool is_abandoned_thread(std::int32_t thread_id) const noexcept;
   /// A worker's last act in a run.
@@ -137,16 +158,17 @@ class scheduler {
   std::atomic<std::uint32_t> tokens_{1};
   std::atomic<std::uint32_t> count_{0};
   std::unique_ptr<std::atomic<worker*>[]> workers_;
-  std::vector<std::unique_ptr<std::atomic<worker*>[]>> kept_tables_;  // of runs with abandoned threads; never read
+  std::vector<std::unique_ptr<std::atomic<worker*>[]>>
+      kept_tables_;                                 // of runs with abandoned threads; never read
   std::vector<std::unique_ptr<timer_heap>> heaps_;  // outlive the runs: a channel may hold a timer
   std::vector<pthread_t> threads_ RINGO_GUARDED_BY(token_lock_);  // by worker index
   std::atomic<std::uint64_t> external_spawned_{0};
   std::atomic<std::int32_t> caller_thread_{0};
   std::atomic<bool> abandoned_any_{false};
   std::vector<std::int32_t> abandoned_threads_;  // written between runs
-  std::atomic<std::uint32_t> left_{0};         // futex: workers that have left
-  std::atomic<std::uint32_t> visitors_{0};     // plain threads that look at the workers; as waking_
-  std::atomic<std::uint32_t> waking_{0};       // wake-ups under way, which stop() waits for
+  std::atomic<std::uint32_t> left_{0};           // futex: workers that have left
+  std::atomic<std::uint32_t> visitors_{0};  // plain threads that look at the workers; as waking_
+  std::atomic<std::uint32_t> waking_{0};    // wake-ups under way, which stop() waits for
 
   spinlock token_lock_;
   std::vector<worker*> spares_ RINGO_GUARDED_BY(token_lock_);

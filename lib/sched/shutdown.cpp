@@ -22,10 +22,14 @@ void name_abandoned(const worker& w) noexcept {
   const fiber* f = w.current();
   if (f == nullptr) return;
   const char* name = f->name.load();
-  print_error("ringo: the run has ended while fiber %llu%s%s%s still runs on its thread; abandoned (spawned at %s)\n",
-              static_cast<unsigned long long>(f->id.load()), name != nullptr ? " \"" : "",
-              name != nullptr ? name : "", name != nullptr ? "\"" : "",
-              symbol_of(f->spawn_site.load()).text);
+  print_error(
+      "ringo: the run has ended while fiber %llu%s%s%s still runs on its thread; abandoned "
+      "(spawned at %s)\n",
+      static_cast<unsigned long long>(f->id.load()),
+      name != nullptr ? " \"" : "",
+      name != nullptr ? name : "",
+      name != nullptr ? "\"" : "",
+      symbol_of(f->spawn_site.load()).text);
 }
 
 void discard(fiber& f) noexcept {
@@ -33,8 +37,8 @@ void discard(fiber& f) noexcept {
   if (kind != nullptr && kind->dropped != nullptr && f.current_state() == fiber_state::runnable) {
     kind->dropped(f.subject.load());
   }
-  // Neither the body nor what lives on the stack is destroyed: Go's rule, and an ASan build keeps the
-  // stack, so that what it points to is not a leak.
+  // Neither the body nor what lives on the stack is destroyed: Go's rule, and an ASan build keeps
+  // the stack, so that what it points to is not a leak.
   delete[] f.name.exchange(nullptr);
   release_locals_memory(f);
   release_context(f.at);

@@ -23,14 +23,20 @@ struct sigaction previous_action;
 void report_overflow(const fiber& f, const void* address) noexcept {
   const stack memory = f.memory();
   const char* name = f.name.load();
-  print_error("fatal error: fiber stack overflow\n"
-              "fiber %llu%s%s%s: %zu KiB of stack at [%p, %p), fault at %p\n"
-              "spawned at %s\n"
-              "raise it with go({.stack_size = ...}, fn), options::stack_size or RINGO_STACK_SIZE\n",
-              static_cast<unsigned long long>(f.id.load()), name != nullptr ? " \"" : "",
-              name != nullptr ? name : "", name != nullptr ? "\"" : "", memory.size / 1024,
-              static_cast<void*>(memory.base), static_cast<void*>(memory.base + memory.size), address,
-              symbol_of(f.spawn_site.load()).text);
+  print_error(
+      "fatal error: fiber stack overflow\n"
+      "fiber %llu%s%s%s: %zu KiB of stack at [%p, %p), fault at %p\n"
+      "spawned at %s\n"
+      "raise it with go({.stack_size = ...}, fn), options::stack_size or RINGO_STACK_SIZE\n",
+      static_cast<unsigned long long>(f.id.load()),
+      name != nullptr ? " \"" : "",
+      name != nullptr ? name : "",
+      name != nullptr ? "\"" : "",
+      memory.size / 1024,
+      static_cast<void*>(memory.base),
+      static_cast<void*>(memory.base + memory.size),
+      address,
+      symbol_of(f.spawn_site.load()).text);
   print_backtrace();
 }
 
@@ -54,7 +60,8 @@ void on_fault(int signal, siginfo_t* info, void* where) {
 }  // namespace
 
 signal_stack::signal_stack() noexcept {
-  memory_ = ::mmap(nullptr, signal_stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memory_ = ::mmap(
+      nullptr, signal_stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory_ == MAP_FAILED) {
     memory_ = nullptr;  // an overflow will be a bare crash
     return;

@@ -41,7 +41,8 @@ void sleep_thread_until(time_point deadline) noexcept {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(since_boot);
   const std::timespec until{static_cast<std::time_t>(seconds.count()),
                             static_cast<long>(nanoseconds(since_boot - seconds).count())};
-  while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {}
+  while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+  }
 }
 
 }  // namespace

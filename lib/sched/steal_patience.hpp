@@ -9,10 +9,11 @@
 
 /// Decides whether stealing from a run queue pays.
 ///
-/// A fiber that moves to another CPU takes some microseconds to bring its stack, and those it talks to, into that
-/// CPU's cache; and afterwards both CPUs fight for the channels they share. So fibers are stolen only if they would
-/// have waited for longer than that. A thief notes how far the queue reached when it saw it first: if its owner gets
-/// there within `patience`, the queue drains fast enough and the thief notes it anew; else it steals.
+/// A fiber that moves to another CPU takes some microseconds to bring its stack, and those it talks
+/// to, into that CPU's cache; and afterwards both CPUs fight for the channels they share. So fibers
+/// are stolen only if they would have waited for longer than that. A thief notes how far the queue
+/// reached when it saw it first: if its owner gets there within `patience`, the queue drains fast
+/// enough and the thief notes it anew; else it steals.
 
 namespace ringo::detail {
 

@@ -30,9 +30,13 @@ symbol symbol_of(const void* code) noexcept {
   }
   int status = 0;
   char* demangled = abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, &status);
-  std::snprintf(result.text, sizeof result.text, "%s+0x%zx (%s+0x%zx)",
+  std::snprintf(result.text,
+                sizeof result.text,
+                "%s+0x%zx (%s+0x%zx)",
                 demangled != nullptr ? demangled : info.dli_sname,
-                address - reinterpret_cast<std::uintptr_t>(info.dli_saddr), module, module_offset);
+                address - reinterpret_cast<std::uintptr_t>(info.dli_saddr),
+                module,
+                module_offset);
   std::free(demangled);  // NOLINT(cppcoreguidelines-no-malloc): the ABI's contract
   return result;
 }

@@ -4,8 +4,9 @@
 
 namespace ringo::detail {
 
-/// A code address as text: "function+0x12 (module+0x3456)". addr2line turns the module's offset into file
-/// and line. Functions of an executable have names only when it was linked with -rdynamic.
+/// A code address as text: "function+0x12 (module+0x3456)". addr2line turns the module's offset
+/// into file and line. Functions of an executable have names only when it was linked with
+/// -rdynamic.
 struct symbol {
   char text[512];
 };

@@ -22,19 +22,19 @@
 
 /// What happens to an exception that leaves a fiber.
 ///
-/// The C++ runtime unwinds in two phases: it first searches the frames for a handler, and only then runs
-/// destructors. The frame that calls a fiber's body has a personality routine of its own: when the search
-/// comes by, no frame of the fiber wants the exception, and the stack is still as it was at the
-/// throw. The backtrace is taken there. The real handler is one frame further out, so that the fiber's
-/// destructors run before the process ends.
+/// The C++ runtime unwinds in two phases: it first searches the frames for a handler, and only then
+/// runs destructors. The frame that calls a fiber's body has a personality routine of its own: when
+/// the search comes by, no frame of the fiber wants the exception, and the stack is still as it was
+/// at the throw. The backtrace is taken there. The real handler is one frame further out, so that
+/// the fiber's destructors run before the process ends.
 
 namespace ringo::detail {
 namespace {
 
 constexpr int frames_max = 64;
 
-/// The backtrace of the first exception that no frame wanted. Written by the one fiber that takes the
-/// slot, which then ends the process.
+/// The backtrace of the first exception that no frame wanted. Written by the one fiber that takes
+/// the slot, which then ends the process.
 struct thrown_trace {
   std::atomic<fiber*> owner{nullptr};
   int count = 0;
@@ -45,7 +45,9 @@ thrown_trace trace;
 void print_exception(const std::exception& error, bool nested) noexcept {
   int status = 0;
   char* name = abi::__cxa_demangle(typeid(error).name(), nullptr, nullptr, &status);
-  print_error("%s%s [%s]\n", nested ? "\tcaused by: " : "panic: ", error.what(),
+  print_error("%s%s [%s]\n",
+              nested ? "\tcaused by: " : "panic: ",
+              error.what(),
               name != nullptr ? name : typeid(error).name());
   std::free(name);  // NOLINT(cppcoreguidelines-no-malloc): the ABI's contract
   try {
@@ -62,13 +64,17 @@ void print_exception(const std::exception& error, bool nested) noexcept {
 extern "C" {
 
 __attribute__((visibility("hidden"))) _Unwind_Reason_Code ringo_first_frame_personality(
-    int /*version*/, _Unwind_Action actions, _Unwind_Exception_Class /*kind*/,
-    _Unwind_Exception* /*exception*/, _Unwind_Context* /*context*/) {
+    int /*version*/,
+    _Unwind_Action actions,
+    _Unwind_Exception_Class /*kind*/,
+    _Unwind_Exception* /*exception*/,
+    _Unwind_Context* /*context*/) {
   if ((actions & _UA_SEARCH_PHASE) == 0) return _URC_CONTINUE_UNWIND;
   fiber* self = stack_owner();
   fiber* nobody = nullptr;
   // relaxed: the fiber's own
-  if (!self->exiting.load(std::memory_order_relaxed) && trace.owner.compare_exchange_strong(nobody, self)) {
+  if (!self->exiting.load(std::memory_order_relaxed) &&
+      trace.owner.compare_exchange_strong(nobody, self)) {
     trace.count = ::backtrace(trace.frames.data(), frames_max);
   }
   return _URC_CONTINUE_UNWIND;
@@ -109,7 +115,9 @@ DW.ref.ringo_first_frame_personality:
 )");
 #else
 // Elsewhere the backtrace of the throw is not recorded.
-static void ringo_call_with_personality(void (*call)(void*), void* argument) { call(argument); }
+static void ringo_call_with_personality(void (*call)(void*), void* argument) {
+  call(argument);
+}
 #endif
 
 }  // extern "C"
@@ -129,8 +137,11 @@ void die_of_exception() noexcept {
     print_error("panic: an exception of type %s\n", type != nullptr ? type->name() : "?");
   }
   const char* name = self->name.load();
-  print_error("\nfiber %llu%s%s%s [running]:\n", static_cast<unsigned long long>(self->id.load()),
-              name != nullptr ? " \"" : "", name != nullptr ? name : "", name != nullptr ? "\"" : "");
+  print_error("\nfiber %llu%s%s%s [running]:\n",
+              static_cast<unsigned long long>(self->id.load()),
+              name != nullptr ? " \"" : "",
+              name != nullptr ? name : "",
+              name != nullptr ? "\"" : "");
   if (trace.owner.load() == self) print_frames(trace.frames.data(), trace.count);
   print_error("spawned at %s\n", symbol_of(self->spawn_site.load()).text);
   end_process();

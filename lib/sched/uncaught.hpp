@@ -4,8 +4,8 @@ namespace ringo::detail {
 
 struct fiber;
 
-/// What goexit() throws. Deliberately outside std::exception. A `catch (...)` that swallows it is fatal:
-/// its destructor runs before the fiber's first frame has seen it.
+/// What goexit() throws. Deliberately outside std::exception. A `catch (...)` that swallows it is
+/// fatal: its destructor runs before the fiber's first frame has seen it.
 class goexit_signal {
  public:
   explicit goexit_signal(fiber& owner) noexcept : owner_(&owner) {}
@@ -19,8 +19,8 @@ class goexit_signal {
   mutable fiber* owner_;
 };
 
-/// Runs the body of a fiber to its end, and destroys it: returns normally after goexit; ends the process
-/// after any other exception.
+/// Runs the body of a fiber to its end, and destroys it: returns normally after goexit; ends the
+/// process after any other exception.
 void run_body(fiber& self) noexcept;
 
 /// Prints the exception being handled, as an uncaught Go panic would be, and ends the process.

@@ -11,11 +11,14 @@
 #include "sched/uncaught.hpp"
 #include "sched/worker_switch.hpp"
 
-/// The fiber's side of a worker: everything here runs on a fiber's stack, or as its departure's `after`.
+/// The fiber's side of a worker: everything here runs on a fiber's stack, or as its departure's
+/// `after`.
 
 namespace ringo::detail {
 
-worker::worker(scheduler& owner, std::uint32_t index, timer_heap& timers,
+worker::worker(scheduler& owner,
+               std::uint32_t index,
+               timer_heap& timers,
                std::unique_ptr<engine> source)
     : random_(0x9E3779B97F4A7C15ULL * (index + 1) ^
               static_cast<std::uint64_t>(steady_clock::now().time_since_epoch().count())),
@@ -24,7 +27,9 @@ worker::worker(scheduler& owner, std::uint32_t index, timer_heap& timers,
       timers_(timers),
       source_(std::move(source)) {}
 
-std::uint32_t worker::random_below(std::uint32_t bound) noexcept { return random_.below(bound); }
+std::uint32_t worker::random_below(std::uint32_t bound) noexcept {
+  return random_.below(bound);
+}
 
 std::uint64_t worker::next_fiber_id() noexcept {
   std::uint64_t id = next_id_.get();
@@ -40,7 +45,8 @@ void worker::after_park(void* self, const void* kind, void* subject) noexcept {
   const auto* wait = static_cast<const park_kind*>(kind);
   f->set(fiber_state::parked);
   wait->after(subject);
-  // A fiber whose run is over must not be woken by the next one. (current_worker() is the thread it was on.)
+  // A fiber whose run is over must not be woken by the next one. (current_worker() is the thread it
+  // was on.)
   if (RINGO_UNLIKELY(scheduler::instance().abandoned_any()) && current_worker()->abandoned() &&
       wait->claim(subject)) {
     f->set(fiber_state::lost);
@@ -67,8 +73,7 @@ void worker::yield() noexcept {
   // Nobody else to run: stay, but count the scheduling point, so that polls come due.
   // relaxed: as in pick()
   if (next_.empty() && queue_.empty() && owner_.injected().empty() &&
-      (ticks_.get() + 1) % poll_interval != 0 &&
-      attention_.load(std::memory_order_relaxed) == 0) {
+      (ticks_.get() + 1) % poll_interval != 0 && attention_.load(std::memory_order_relaxed) == 0) {
     ticks_.set(ticks_.get() + 1);
     return;
   }
@@ -89,7 +94,8 @@ void worker::push_back(fiber* f) noexcept {
 }
 
 void worker::pin(fiber* f) noexcept {
-  f->pinned_to.store(this, std::memory_order_relaxed);  // relaxed: published when the fiber is queued
+  f->pinned_to.store(this,
+                     std::memory_order_relaxed);  // relaxed: published when the fiber is queued
   pin_holder_.set(f);
   attention_.fetch_or(pinned);
 }
@@ -116,7 +122,8 @@ void worker::after_end(void* self, const void* /*unused*/, void* on) noexcept {
   w->recycle(f);
 }
 
-/// Where to go, with `last` filled in; null: the running stack now belongs to the next fiber, which has not started yet.
+/// Where to go, with `last` filled in; null: the running stack now belongs to the next fiber, which
+/// has not started yet.
 context* worker::end_fiber(fiber* self, departure& last) noexcept {
   last = {&self->at, globals_, &worker::after_end, self, nullptr, this, &worker::start_fiber, true};
   // The last that this fiber writes on its stack is above.
@@ -124,8 +131,8 @@ context* worker::end_fiber(fiber* self, departure& last) noexcept {
   sanitizer_release(self->memory().base);
   sanitizer_release(this);  // run() takes it over at its end
   fiber* next = pick();
-  // A fiber that never parks needs neither a stack of its own nor a switch: it takes over this one. (Not
-  // under TSan, for which each fiber is a thread.)
+  // A fiber that never parks needs neither a stack of its own nor a switch: it takes over this one.
+  // (Not under TSan, for which each fiber is a thread.)
   if (!RINGO_TSAN && next != nullptr && next->memory().base == nullptr &&
       next->stack_size_log2 == self->stack_size_log2) {
     next->at = self->at;

@@ -17,11 +17,11 @@
 
 /// A worker: a thread that runs fibers.
 ///
-/// It must hold a run token to do so. Its loop (find work, run it, sleep when there is none) has the
-/// thread's own stack; a fiber that parks switches straight to the next fiber if there is one in the
-/// run-next slot or the run queue, and to the loop when there is none, when something asks for attention,
-/// and every `poll_interval` dispatches, so that the inject queue, timers and completions are never
-/// starved by fibers that keep waking each other.
+/// It must hold a run token to do so. Its loop (find work, run it, sleep when there is none) has
+/// the thread's own stack; a fiber that parks switches straight to the next fiber if there is one
+/// in the run-next slot or the run queue, and to the loop when there is none, when something asks
+/// for attention, and every `poll_interval` dispatches, so that the inject queue, timers and
+/// completions are never starved by fibers that keep waking each other.
 
 namespace ringo::detail {
 
@@ -58,7 +58,9 @@ class worker {
   /// The running fiber is about to block the thread. False: it may, nobody waits.
   bool others_wait() const noexcept;
   void prepare_to_block();
-  bool must_leave() const noexcept { return (attention_.load() & (token_lost | stop | forked)) != 0; }
+  bool must_leave() const noexcept {
+    return (attention_.load() & (token_lost | stop | forked)) != 0;
+  }
   void count_spawn() noexcept { spawned_.set(spawned_.get() + 1); }
   void pin(fiber* f) noexcept;
   void unpin() noexcept;
@@ -70,11 +72,11 @@ class worker {
 
   // For other threads.
   enum attention : std::uint32_t {
-    stop = 1,        ///< the run is over: leave
-    pinned = 2,      ///< a fiber has this thread for itself
+    stop = 1,         ///< the run is over: leave
+    pinned = 2,       ///< a fiber has this thread for itself
     token_asked = 4,  ///< there are fewer run tokens than before: perhaps give up yours
-    token_lost = 8,  ///< the run token went elsewhere while a fiber blocked this thread
-    forked = 16      ///< this is the child of a fork: the other threads do not exist
+    token_lost = 8,   ///< the run token went elsewhere while a fiber blocked this thread
+    forked = 16       ///< this is the child of a fork: the other threads do not exist
   };
   void call(attention bits) noexcept {
     attention_.fetch_or(bits);
@@ -123,10 +125,10 @@ class worker {
   timer_heap& timers_;
   std::unique_ptr<engine> source_;
   std::atomic<std::uint64_t> watched_ticks_{0};  // atomic: what the last watcher saw
-  bool searching_ = false;            // the loop's own
-  bool calm_ = false;                 // the loop's own: the last search found queues, but none worth stealing from
-  std::uint32_t spin_us_ = 20;        // the loop's own
-  steal_patience patience_;           // the loop's own
+  bool searching_ = false;                       // the loop's own
+  bool calm_ = false;  // the loop's own: the last search found queues, but none worth stealing from
+  std::uint32_t spin_us_ = 20;  // the loop's own
+  steal_patience patience_;     // the loop's own
   worker_local<std::uint64_t> steals_;
   worker_local<std::uint64_t> sleeps_;
   std::atomic<std::int32_t> thread_id_{0};

@@ -30,12 +30,14 @@ constexpr std::uint32_t spin_us_min = 2;
 constexpr std::uint32_t injected_batch = 64;
 constexpr std::size_t trim_batch = 16;
 
-/// The lines that a switch and the returns behind it will read. The first by a load, whose value nobody waits for: a
-/// prefetch is dropped when the page is not in the TLB, and every stack has a page of its own.
+/// The lines that a switch and the returns behind it will read. The first by a load, whose value
+/// nobody waits for: a prefetch is dropped when the page is not in the TLB, and every stack has a
+/// page of its own.
 RINGO_NO_TSAN void prefetch_stack(const fiber& f) noexcept {
   const auto* saved = static_cast<const char*>(f.at.resume_at);
   if (saved == nullptr) return;  // not started yet
-  if (!RINGO_ASAN) asm volatile("" ::"r"(*saved));  // (a frame that is gone may have left its marks there)
+  if (!RINGO_ASAN)
+    asm volatile("" ::"r"(*saved));  // (a frame that is gone may have left its marks there)
   for (std::size_t line = 1; line < 4; ++line) __builtin_prefetch(saved + line * cache_line);
 }
 
@@ -67,7 +69,8 @@ void worker::vanish() noexcept {
 }
 
 void worker::run_one(fiber* f) noexcept {
-  departure away{&loop_, globals_, &worker::after_nothing, this, nullptr, nullptr, &worker::start_fiber};
+  departure away{
+      &loop_, globals_, &worker::after_nothing, this, nullptr, nullptr, &worker::start_fiber};
   switch_to(begin(f), away);
 }
 
@@ -120,7 +123,8 @@ fiber* worker::attend(bool& over) noexcept {
       owner_.give_up_token(*this);
       if (!owner_.becomes_spare(*this, is_pinned)) rest();
     } else if (is_pinned) {
-      // The thread is its pinned fiber's alone: either that runs now, or the token goes to another thread.
+      // The thread is its pinned fiber's alone: either that runs now, or the token goes to another
+      // thread.
       drain();
       if (fiber* f = owner_.take_handed_or_give_token(*this)) return f;
       rest();
@@ -184,8 +188,9 @@ fiber* worker::steal(time_point now) noexcept {
   return nullptr;
 }
 
-/// Looks for work elsewhere, for a little while: in the hope to save a sleep and a wake-up, and to see whether what is
-/// queued elsewhere stays there. The budget follows what spinning has brought lately.
+/// Looks for work elsewhere, for a little while: in the hope to save a sleep and a wake-up, and to
+/// see whether what is queued elsewhere stays there. The budget follows what spinning has brought
+/// lately.
 fiber* worker::search() noexcept {
   calm_ = false;
   if (!searching_) searching_ = owner_.gate().start_searching(owner_.tokens());
@@ -233,8 +238,8 @@ void worker::sleep() noexcept {
   if (kind.watching) watch();
 }
 
-/// Looks after workers that run a fiber without reaching a scheduling point: what waits in their run-next
-/// slot, and their timers, are theirs alone otherwise.
+/// Looks after workers that run a fiber without reaching a scheduling point: what waits in their
+/// run-next slot, and their timers, are theirs alone otherwise.
 void worker::watch() noexcept {
   const time_point now = steady_clock::now();
   fiber_queue ready_fibers;

@@ -7,8 +7,8 @@
 #include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
 
-/// The steps of a worker that lie on the path of every switch, to be inlined: each call between the jump and the
-/// user's frame costs a return that the CPU may predict wrongly.
+/// The steps of a worker that lie on the path of every switch, to be inlined: each call between the
+/// jump and the user's frame costs a return that the CPU may predict wrongly.
 
 namespace ringo::detail {
 
@@ -47,8 +47,8 @@ inline fiber* worker::pick() noexcept {
   return f;
 }
 
-inline void worker::leave(fiber* self, after_switch after, const void* second, void* third,
-                   bool dying) noexcept {
+inline void worker::leave(
+    fiber* self, after_switch after, const void* second, void* third, bool dying) noexcept {
   departure away{&self->at, globals_, after, self, second, third, &worker::start_fiber, dying};
   sanitizer_release(this);  // run() takes it over at its end
   fiber* next = pick();
@@ -69,8 +69,10 @@ inline void worker::park(const park_kind& kind, void* subject) noexcept {
 }
 
 inline void worker::push_ready(fiber* f) noexcept {
-  if (RINGO_UNLIKELY(attention_.load(std::memory_order_relaxed) != 0) && abandoned()) {  // relaxed: as in pick()
-    owner_.inject(f);  // this worker's own queues are dead; it vanishes at its next scheduling point
+  // relaxed: as in pick()
+  if (RINGO_UNLIKELY(attention_.load(std::memory_order_relaxed) != 0) && abandoned()) {
+    // This worker's own queues are dead; it vanishes at its next scheduling point.
+    owner_.inject(f);
     return;
   }
   if (fiber* displaced = next_.put(f)) {

@@ -9,11 +9,11 @@
 
 namespace ringo::detail {
 
-/// What a worker sleeps in: an io_uring or an epoll set, with a wake event in it. Passive: it hands back
-/// the fibers that became ready and knows nothing of a scheduler.
+/// What a worker sleeps in: an io_uring or an epoll set, with a wake event in it. Passive: it hands
+/// back the fibers that became ready and knows nothing of a scheduler.
 ///
-/// A wake-up is remembered: wake() before wait() makes that wait return at once. wait() may also return
-/// for no reason.
+/// A wake-up is remembered: wake() before wait() makes that wait return at once. wait() may also
+/// return for no reason.
 class engine {
  public:
   engine() = default;
@@ -21,8 +21,8 @@ class engine {
   engine& operator=(const engine&) = delete;
   virtual ~engine() = default;
 
-  /// Sleeps until something completes, wake() is called, or `deadline` has passed; collects nothing.
-  /// Owner only.
+  /// Sleeps until something completes, wake() is called, or `deadline` has passed; collects
+  /// nothing. Owner only.
   virtual void wait(time_point deadline) noexcept = 0;
 
   /// Collects what has completed; never blocks. Any thread: it gives up when another one is at it.

@@ -16,9 +16,9 @@
 
 /// The io_uring engine.
 ///
-/// The submission queue belongs to the owner. The completion queue may be reaped by any thread, under a
-/// one-word try-lock. Waiting uses a bare io_uring_enter with a timeout argument: liburing's own
-/// wait functions would read the completion queue outside that lock.
+/// The submission queue belongs to the owner. The completion queue may be reaped by any thread,
+/// under a one-word try-lock. Waiting uses a bare io_uring_enter with a timeout argument:
+/// liburing's own wait functions would read the completion queue outside that lock.
 
 namespace ringo::detail {
 namespace {
@@ -28,12 +28,14 @@ constexpr unsigned completions = 4096;
 constexpr std::uint64_t wake_id = 1;  // user_data of the wake event's poll
 constexpr auto rearm_patience = std::chrono::milliseconds(1);
 
-/// Asks for the newest flags first: COOP_TASKRUN needs Linux 5.19, SUBMIT_ALL 5.18. Any other refusal than
-/// "unknown flag" ends the search. A ring that cannot be paid for from RLIMIT_MEMLOCK is made smaller.
+/// Asks for the newest flags first: COOP_TASKRUN needs Linux 5.19, SUBMIT_ALL 5.18. Any other
+/// refusal than "unknown flag" ends the search. A ring that cannot be paid for from RLIMIT_MEMLOCK
+/// is made smaller.
 int open_ring(io_uring& ring) noexcept {
   constexpr std::array<unsigned, 3> flags{
       IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
-      IORING_SETUP_SUBMIT_ALL, 0};
+      IORING_SETUP_SUBMIT_ALL,
+      0};
   constexpr std::array<std::array<unsigned, 2>, 3> sizes{
       {{entries, completions}, {entries / 2, completions / 4}, {entries / 4, entries}}};
   int error = -EINVAL;
@@ -45,7 +47,8 @@ int open_ring(io_uring& ring) noexcept {
       error = ::io_uring_queue_init_params(size[0], &ring, &parameters);
       if (error == 0) {
         // Linux 5.11 and its like lack what follows; then epoll serves better.
-        constexpr unsigned needed = IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG;
+        constexpr unsigned needed =
+            IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG;
         if ((parameters.features & needed) == needed) return 0;
         ::io_uring_queue_exit(&ring);
         return -ENOSYS;
@@ -82,7 +85,8 @@ class ring_engine final : public engine {
     std::array<io_uring_cqe*, 64> batch;
     const unsigned count = ::io_uring_peek_batch_cqe(&ring_, batch.data(), batch.size());
     for (unsigned i = 0; i < count; ++i) {
-      if (batch[i]->user_data == wake_id && (batch[i]->flags & IORING_CQE_F_MORE) == 0) rearm = true;
+      if (batch[i]->user_data == wake_id && (batch[i]->flags & IORING_CQE_F_MORE) == 0)
+        rearm = true;
     }
     ::io_uring_cq_advance(&ring_, count);
     if (rearm) rearm_due_.store(true);
@@ -95,9 +99,9 @@ class ring_engine final : public engine {
   io_uring ring_{};
   wake_event wake_;
   bool opened_ = false;
-  std::atomic<bool> reaping_{false};    // the try-lock of the completion queue
-  // Set by whoever reaps, cleared by the owner; and at first, since a poll belongs to the thread that submits it: its
-  // completions interrupt that thread.
+  std::atomic<bool> reaping_{false};  // the try-lock of the completion queue
+  // Set by whoever reaps, cleared by the owner; and at first, since a poll belongs to the thread
+  // that submits it: its completions interrupt that thread.
   std::atomic<bool> rearm_due_{true};
 
   /// False: the kernel is short of memory; to be tried again soon.
@@ -126,8 +130,13 @@ class ring_engine final : public engine {
       argument.ts = reinterpret_cast<std::uint64_t>(&limit);
     }
     // Any error (ETIME, EINTR, EBUSY) means the same to the caller: look again.
-    ::syscall(SYS_io_uring_enter, ring_.ring_fd, 0, 1,
-              IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &argument, sizeof argument);
+    ::syscall(SYS_io_uring_enter,
+              ring_.ring_fd,
+              0,
+              1,
+              IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+              &argument,
+              sizeof argument);
   }
 
   /// A completion must arrive: catches emulators and sandboxes that only pretend.

@@ -76,7 +76,8 @@ bool timer_heap::remove(timer_node& timer) noexcept {
     timer_heap* home = timer.home.load(std::memory_order_relaxed);  // relaxed: see add()
     if (home == nullptr) return false;
     spin_guard guard(home->lock_);
-    if (timer.home.load(std::memory_order_relaxed) != home) continue;  // relaxed: changes under the lock only
+    if (timer.home.load(std::memory_order_relaxed) != home)
+      continue;  // relaxed: changes under the lock only
     if (timer.place == timer_node::unlinked) return false;
     const bool was_first = timer.place == 0;
     home->unlink(timer.place);

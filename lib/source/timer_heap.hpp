@@ -10,13 +10,14 @@
 #include "fiber/fiber.hpp"
 #include "source/clock.hpp"
 
-/// Deadlines of one worker: a 4-ary heap in which each timer knows its place, so that any thread can
-/// remove it.
+/// Deadlines of one worker: a 4-ary heap in which each timer knows its place, so that any thread
+/// can remove it.
 ///
 /// Protocol:
 /// 1. add() links the timer under the heap's lock; from then on the heap may fire it.
 /// 2. expire() unlinks each timer that is due and calls its `fire`, still under the lock.
-/// 3. remove() takes the same lock. True: the timer was linked and will not fire. False: `fire` has run
+/// 3. remove() takes the same lock. True: the timer was linked and will not fire. False: `fire` has
+/// run
 ///    to its end. Either way nobody touches the timer after remove() has returned.
 /// `fire` must not park, throw or take a heap's lock; it hands fibers to `ready` and returns.
 
@@ -66,7 +67,8 @@ class timer_heap {
 
   spinlock lock_;
   std::vector<entry> entries_ RINGO_GUARDED_BY(lock_);
-  std::atomic<nanoseconds::rep> next_{never.time_since_epoch().count()};  // atomic: copy of the earliest
+  std::atomic<nanoseconds::rep> next_{
+      never.time_since_epoch().count()};  // atomic: copy of the earliest
 
   bool link(timer_node& timer, time_point when) RINGO_REQUIRES(lock_);
   void sift_up(std::size_t place, entry moving) noexcept RINGO_REQUIRES(lock_);

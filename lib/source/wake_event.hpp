@@ -4,8 +4,8 @@
 
 namespace ringo::detail {
 
-/// An eventfd that an engine watches edge-triggered and nobody ever reads: each write is an edge, and a
-/// write that comes before the wait is not lost.
+/// An eventfd that an engine watches edge-triggered and nobody ever reads: each write is an edge,
+/// and a write that comes before the wait is not lost.
 class wake_event {
  public:
   wake_event() = default;

@@ -10,19 +10,22 @@
 
 /// Word: locked, woken, starving, and the two flags of sync_queue.
 ///
-/// lock:   free -> locked by one step, whoever comes first. Else spin a little; else lock the queue, and park
-///         with the word published as locked|waiting. Woken with the lock granted: it is ours. Woken without: clear
-///         `woken` and try again; on failure wait at the front, and once over 1 ms has passed since the first park,
-///         publish `starving` with it.
-/// unlock: nobody waits, or somebody is on its way: clear `locked` by one step. Else lock the queue and take out the
-///         first waiter; then either publish {woken, waiting if there are more} and ready it to compete, or, when
-///         starving, grant it the lock: publish {locked, starving, waiting if there are more} and ready it.
-/// A granted waiter ends `starving` if it waited for less than 1 ms or nobody else waits. While the word is starving it
-/// is also locked, so that newcomers cannot slip in.
+/// lock:   free -> locked by one step, whoever comes first. Else spin a little; else lock the
+/// queue, and park
+///         with the word published as locked|waiting. Woken with the lock granted: it is ours.
+///         Woken without: clear `woken` and try again; on failure wait at the front, and once over
+///         1 ms has passed since the first park, publish `starving` with it.
+/// unlock: nobody waits, or somebody is on its way: clear `locked` by one step. Else lock the queue
+/// and take out the
+///         first waiter; then either publish {woken, waiting if there are more} and ready it to
+///         compete, or, when starving, grant it the lock: publish {locked, starving, waiting if
+///         there are more} and ready it.
+/// A granted waiter ends `starving` if it waited for less than 1 ms or nobody else waits. While the
+/// word is starving it is also locked, so that newcomers cannot slip in.
 ///
-/// A woken or granted fiber may be dropped at the end of a run, before it goes on. The lock may outlive the run, so
-/// then `woken` is cleared, or the lock let go, on its behalf; unless the lock is gone, which its destructor has noted
-/// in the waiter.
+/// A woken or granted fiber may be dropped at the end of a run, before it goes on. The lock may
+/// outlive the run, so then `woken` is cleared, or the lock let go, on its behalf; unless the lock
+/// is gone, which its destructor has noted in the waiter.
 
 namespace ringo {
 namespace {
@@ -59,8 +62,8 @@ struct mutex_waits {
     // An unlock may have relied on it: the next one is to be woken.
     if (lock.try_lock()) lock.unlock();
   }
-  static constexpr detail::park_kind kind{"sync.Mutex.Lock", &queue::after_wait, &queue::claim,
-                                          &mutex_waits::dropped};
+  static constexpr detail::park_kind kind{
+      "sync.Mutex.Lock", &queue::after_wait, &queue::claim, &mutex_waits::dropped};
 };
 
 void mutex::forget_woken() noexcept {

@@ -2,8 +2,9 @@
 
 #include "sched/park.hpp"
 
-/// Word: 0 -> running -> finished, below it the two flags of sync_queue. The step to `finished` is the runner's last
-/// touch: by compare-exchange when nobody waits, else as the word that is published when the queue is released.
+/// Word: 0 -> running -> finished, below it the two flags of sync_queue. The step to `finished` is
+/// the runner's last touch: by compare-exchange when nobody waits, else as the word that is
+/// published when the queue is released.
 
 namespace ringo {
 namespace {

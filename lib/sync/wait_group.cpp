@@ -6,9 +6,11 @@
 
 /// Word: the counter in the upper half, below it the two flags of sync_queue.
 ///
-/// add:  one step, unless the counter reaches zero while somebody waits: then lock the queue, publish zero, and
+/// add:  one step, unless the counter reaches zero while somebody waits: then lock the queue,
+/// publish zero, and
 ///       ready everybody.
-/// wait: zero and the queue not locked: return. Else lock the queue if the word has not changed, and park with
+/// wait: zero and the queue not locked: return. Else lock the queue if the word has not changed,
+/// and park with
 ///       the word published as counter|waiting.
 
 namespace ringo {
@@ -36,7 +38,8 @@ void wait_group::add(int n) {
       queue_.release_all(0);
       return;
     }
-    const std::uint64_t next = (static_cast<std::uint64_t>(count) << count_shift) | (word & queue::flags);
+    const std::uint64_t next =
+        (static_cast<std::uint64_t>(count) << count_shift) | (word & queue::flags);
     if (queue_.change(word, next)) return;
   }
 }

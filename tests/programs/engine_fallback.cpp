@@ -57,7 +57,7 @@ int use_it() {
   int sum = 0;
   for (int i = 0; i < 100; ++i) sum += *ch.recv();
   thread.join();
-  ringo::sleep_for(  // tidy: real time: what is tested is the clock of an engine
+  ringo::sleep_for(                   // tidy: real time: what is tested is the clock of an engine
       std::chrono::milliseconds(5));  // tidy: real time: a deadline of the engine's wait
   return sum + ringo::spawn([] { return 50; }).join();
 }

@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
     park_many(fibers, pages);
     std::size_t idle = resident_kib();
     for (int i = 0; i < 20; ++i) {
-      ringo::sleep_for(  // tidy: real time: idle workers give memory back
+      ringo::sleep_for(                    // tidy: real time: idle workers give memory back
           std::chrono::milliseconds(50));  // tidy: real time: memory comes back when idle
       idle = resident_kib();
     }

@@ -47,7 +47,8 @@ TEST_CASE("cancellation: a sleeper wakes with the code") {
   }
 }
 
-TEST_CASE("cancellation: one that is done on entry wins, and the time ends a sleep without a code") {
+TEST_CASE(
+    "cancellation: one that is done on entry wins, and the time ends a sleep without a code") {
   for (const std::size_t workers : ringo::test::worker_counts) {
     std::error_code at_once;
     std::error_code in_time;
@@ -63,8 +64,9 @@ TEST_CASE("cancellation: one that is done on entry wins, and the time ends a sle
   }
 }
 
-// The timer and the cancellation come at the same time: exactly one of them ends the sleep, and neither touches
-// the sleeper's frame afterwards (which ASan and the next round's reuse of the stack would show).
+// The timer and the cancellation come at the same time: exactly one of them ends the sleep, and
+// neither touches the sleeper's frame afterwards (which ASan and the next round's reuse of the
+// stack would show).
 TEST_CASE("cancellation: racing with the timer, each sleep ends once") {
   constexpr int rounds = static_cast<int>(ringo::test::sizes::pick<std::size_t>(2'000, 500, 300));
   for (const std::size_t workers : ringo::test::worker_counts) {

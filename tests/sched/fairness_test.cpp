@@ -249,7 +249,8 @@ TEST_CASE("GR-22: work that one fiber spawns spreads over the workers") {
     run_on(workers, [workers] {
       std::mutex lock;  // never held across a park
       std::map<int, int> per_thread;
-      // As many at a time as fit into the run queue: none gets to the others through the inject queue.
+      // As many at a time as fit into the run queue: none gets to the others through the inject
+      // queue.
       constexpr int at_a_time = 200;
       for (int i = 0; i < stolen_fibers; i += at_a_time) {
         fiber_group fibers;

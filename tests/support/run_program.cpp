@@ -33,12 +33,12 @@ std::vector<std::string> environment_with(const std::vector<std::string>& added)
   std::vector<std::string> result = added;  // first: the first entry of a name is the one found
   for (char** entry = environ; *entry != nullptr; ++entry) result.emplace_back(*entry);
 #if RINGO_TSAN
-  // ThreadSanitizer waits a second at exit for late reports; these programs end many times a test. And most of them end
-  // while their threads still run, which is no leak.
+  // ThreadSanitizer waits a second at exit for late reports; these programs end many times a test.
+  // And most of them end while their threads still run, which is no leak.
   const char* const options = std::getenv("TSAN_OPTIONS");
-  result.insert(
-      result.begin(),
-      std::string("TSAN_OPTIONS=") + (options != nullptr ? options : "") + ":atexit_sleep_ms=0:report_thread_leaks=0");
+  result.insert(result.begin(),
+                std::string("TSAN_OPTIONS=") + (options != nullptr ? options : "") +
+                    ":atexit_sleep_ms=0:report_thread_leaks=0");
 #endif
   return result;
 }

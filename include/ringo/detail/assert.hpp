@@ -8,9 +8,9 @@ namespace ringo::detail {
 }  // namespace ringo::detail
 
 /// Always checked: where a wrong step would corrupt memory or lose a wake-up.
-#define RINGO_VERIFY(condition)     \
+#define RINGO_VERIFY(condition)       \
   (__builtin_expect(!!(condition), 1) \
-       ? static_cast<void>(0)       \
+       ? static_cast<void>(0)         \
        : ::ringo::detail::invariant_broken(#condition, __FILE__, __LINE__))
 
 /// Checked in debug, sanitizer and test builds.

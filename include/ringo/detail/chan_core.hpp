@@ -15,18 +15,21 @@
 /// The waiting protocol of channels; the element type is erased, so that it is compiled once.
 ///
 /// Invariants, under the channel's lock:
-/// - a parked receiver implies an empty buffer (and no parked sender); a parked sender implies a full one,
+/// - a parked receiver implies an empty buffer (and no parked sender); a parked sender implies a
+/// full one,
 ///   or none; but for a select that waits to send and to receive on one channel;
 /// - `count` elements are in the buffer, the oldest at `head`.
 ///
 /// Steps of a send (a receive mirrors them):
 /// 1. lock; closed: unlock, panic.
-/// 2. A receiver waits: take the oldest one out of the queue; if it is a select, win its decision, else go
+/// 2. A receiver waits: take the oldest one out of the queue; if it is a select, win its decision,
+/// else go
 ///    on with the next; move the value straight into its slot; unlock; ready it.
 /// 3. There is room: move the value into the buffer; unlock.
-/// 4. Else queue a waiter, park, and let the lock go once off the stack. Whoever takes the waiter out has done the
-///    transfer, or closed the channel (`ok` tells), when the fiber runs again. The waiter of a single operation lies
-///    in the fiber's control block, those of a select in its frame.
+/// 4. Else queue a waiter, park, and let the lock go once off the stack. Whoever takes the waiter
+/// out has done the
+///    transfer, or closed the channel (`ok` tells), when the fiber runs again. The waiter of a
+///    single operation lies in the fiber's control block, those of a select in its frame.
 /// Nothing allocates. Fibers are readied after the lock is released.
 
 namespace ringo::detail {
@@ -35,13 +38,14 @@ struct fiber;
 class chan_core;
 struct select_frame;
 
-/// How to move and destroy elements. Both run under the channel's lock, so they must be short, and must not
-/// throw or use ringo.
+/// How to move and destroy elements. Both run under the channel's lock, so they must be short, and
+/// must not throw or use ringo.
 struct element_type {
   std::size_t size;
   std::size_t alignment;
   bool is_trivial;
-  void (*relocate)(void* to, void* from) noexcept;  ///< move-construct `to`; `from` stays to be destroyed
+  void (*relocate)(void* to,
+                   void* from) noexcept;  ///< move-construct `to`; `from` stays to be destroyed
   void (*destroy)(void* element) noexcept;
 
   void move(void* to, void* from) const noexcept {
@@ -68,7 +72,9 @@ constexpr element_type describe_element() noexcept {
   if constexpr (std::is_void_v<T>) {
     return {0, 1, true, nullptr, nullptr};
   } else {
-    return {sizeof(T), alignof(T), std::is_trivially_copyable_v<T>,
+    return {sizeof(T),
+            alignof(T),
+            std::is_trivially_copyable_v<T>,
             [](void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); },
             [](void* element) noexcept { static_cast<T*>(element)->~T(); }};
   }
@@ -81,11 +87,11 @@ struct waiter {
   waiter* next = nullptr;  // the links are guarded by the lock of `owner`
   waiter* prev = nullptr;
   bool linked = false;
-  bool ok = false;               // set by the waker: a value was transferred; else the channel was closed
-  bool selecting = false;        // this is a select_waiter; immutable while queued, as is all below
-  std::uint32_t index = 0;       // of the case, in a select
+  bool ok = false;         // set by the waker: a value was transferred; else the channel was closed
+  bool selecting = false;  // this is a select_waiter; immutable while queued, as is all below
+  std::uint32_t index = 0;  // of the case, in a select
   fiber* who = nullptr;
-  void* slot = nullptr;          // the value to send, or raw memory for the one to receive
+  void* slot = nullptr;  // the value to send, or raw memory for the one to receive
   std::atomic<chan_core*> owner{nullptr};  // null once the channel is gone
 };
 
@@ -96,8 +102,9 @@ class chan_core {
   /// Panics "makechan: size out of range".
   static chan_core* make(const element_type& type, std::ptrdiff_t capacity);
 
-  /// Something that feeds the channel by itself (a timer) and must stop before the channel goes. Called when the
-  /// last handle has gone; the feeder frees itself. Set once, before the channel is shared.
+  /// Something that feeds the channel by itself (a timer) and must stop before the channel goes.
+  /// Called when the last handle has gone; the feeder frees itself. Set once, before the channel is
+  /// shared.
   struct feeder {
     void (*detach)(feeder& self) noexcept;
   };
@@ -122,21 +129,24 @@ class chan_core {
   /// Panics "close of closed channel".
   void close();
 
-  /// Snapshots: true only if at some moment during the call a receive (a send) could not have gone on.
-  /// The order matters: who closes a channel and then takes the last element is seen in that order.
+  /// Snapshots: true only if at some moment during the call a receive (a send) could not have gone
+  /// on. The order matters: who closes a channel and then takes the last element is seen in that
+  /// order.
   bool recv_would_block() const noexcept {
     // all pair with the stores under the lock
-    return count_.load(std::memory_order_acquire) == 0 &&          // pairs with set_count()
+    return count_.load(std::memory_order_acquire) == 0 &&            // pairs with set_count()
            senders_waiting_.load(std::memory_order_acquire) == 0 &&  // pairs with enqueue()
-           !closed_.load(std::memory_order_acquire);               // pairs with close()
+           !closed_.load(std::memory_order_acquire);                 // pairs with close()
   }
   bool send_would_block() const noexcept {
-    return receivers_waiting_.load(std::memory_order_acquire) == 0 &&       // pairs with enqueue()
-           count_.load(std::memory_order_acquire) == capacity_ &&           // pairs with set_count()
-           !closed_.load(std::memory_order_acquire);                        // pairs with close()
+    return receivers_waiting_.load(std::memory_order_acquire) == 0 &&  // pairs with enqueue()
+           count_.load(std::memory_order_acquire) == capacity_ &&      // pairs with set_count()
+           !closed_.load(std::memory_order_acquire);                   // pairs with close()
   }
 
-  std::size_t len() const noexcept { return count_.load(std::memory_order_relaxed); }  // relaxed: snapshot
+  std::size_t len() const noexcept {
+    return count_.load(std::memory_order_relaxed);  // relaxed: snapshot
+  }
   std::size_t cap() const noexcept { return capacity_; }
 
  private:

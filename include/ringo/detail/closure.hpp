@@ -8,8 +8,8 @@
 
 namespace ringo::detail {
 
-/// Move-only is not even needed: a callable that is built in place, run once and destroyed in place.
-/// Lives inside a fiber's control block; callables that do not fit go to the heap.
+/// Move-only is not even needed: a callable that is built in place, run once and destroyed in
+/// place. Lives inside a fiber's control block; callables that do not fit go to the heap.
 class closure {
  public:
   static constexpr std::size_t inline_size = 96;
@@ -22,10 +22,13 @@ class closure {
   template <typename Fn>
   void emplace(Fn&& fn) {
     using callable = std::decay_t<Fn>;
-    if constexpr (sizeof(callable) <= inline_size && alignof(callable) <= alignof(std::max_align_t)) {
+    if constexpr (sizeof(callable) <= inline_size &&
+                  alignof(callable) <= alignof(std::max_align_t)) {
       ::new (static_cast<void*>(storage_)) callable(std::forward<Fn>(fn));
       invoke_ = [](void* self) { (*std::launder(static_cast<callable*>(self)))(); };
-      destroy_ = [](void* self) noexcept { std::launder(static_cast<callable*>(self))->~callable(); };
+      destroy_ = [](void* self) noexcept {
+        std::launder(static_cast<callable*>(self))->~callable();
+      };
     } else {
       emplace([owned = std::make_unique<callable>(std::forward<Fn>(fn))] { (*owned)(); });
     }

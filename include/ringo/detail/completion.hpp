@@ -8,13 +8,13 @@ namespace ringo::detail {
 struct fiber;
 struct completion_waits;
 
-/// Something that happens once, and that one waiter at a time waits for; or that nobody will wait for
-/// any more. Decides by one word who of the two sides frees what they share.
+/// Something that happens once, and that one waiter at a time waits for; or that nobody will wait
+/// for any more. Decides by one word who of the two sides frees what they share.
 ///
 /// Word: 0 pending; a fiber that waits; `done`; `abandoned`.
-///   finisher: exchange done.     Found a fiber: ready it. Found abandoned: the finisher owns the rest.
-///   waiter:   done? go on. Else park, and once at rest CAS 0 -> fiber; if that fails, done came first: ready.
-///   dropper:  exchange abandoned. Found done: the dropper owns the rest.
+///   finisher: exchange done.     Found a fiber: ready it. Found abandoned: the finisher owns the
+///   rest. waiter:   done? go on. Else park, and once at rest CAS 0 -> fiber; if that fails, done
+///   came first: ready. dropper:  exchange abandoned. Found done: the dropper owns the rest.
 /// The exchange is the finisher's last touch unless it owns the rest.
 class completion {
  public:

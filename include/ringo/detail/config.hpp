@@ -26,8 +26,8 @@
 #endif
 
 #define RINGO_NOINLINE __attribute__((noinline))
-/// Not instrumented: reads what is ordered by the one thread of a worker, which ThreadSanitizer cannot see,
-/// because it takes each fiber for a thread. Only lib/ uses it, and each use says why.
+/// Not instrumented: reads what is ordered by the one thread of a worker, which ThreadSanitizer
+/// cannot see, because it takes each fiber for a thread. Only lib/ uses it, and each use says why.
 #define RINGO_NO_TSAN __attribute__((no_sanitize_thread))
 #define RINGO_LIKELY(x) __builtin_expect(static_cast<bool>(x), 1)
 #define RINGO_UNLIKELY(x) __builtin_expect(static_cast<bool>(x), 0)

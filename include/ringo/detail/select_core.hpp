@@ -19,8 +19,8 @@ struct select_op {
 inline constexpr std::size_t no_case = SIZE_MAX;
 inline constexpr std::size_t select_cases_max = 65536;
 
-/// Blocks until one case can go on, and runs it: returns its index. A send on a closed channel counts as
-/// able to go on, with ok == false.
+/// Blocks until one case can go on, and runs it: returns its index. A send on a closed channel
+/// counts as able to go on, with ok == false.
 std::size_t select_blocking(std::span<select_op> ops);
 /// The same, but returns no_case when none can go on now.
 std::size_t select_now(std::span<select_op> ops);

@@ -8,16 +8,18 @@
 
 /// What the locks and counters of sync/ are made of: a state word and the queue of those who wait.
 ///
-/// Word: bit 0, somebody waits; bit 1, the queue is locked; the rest belongs to the primitive. Nobody changes the
-/// word while bit 1 is set, but for whoever set it.
+/// Word: bit 0, somebody waits; bit 1, the queue is locked; the rest belongs to the primitive.
+/// Nobody changes the word while bit 1 is set, but for whoever set it.
 ///
-/// Why one word: a primitive may be destroyed as soon as the call that waited for it has returned, even while the
-/// call that let it go is still returning elsewhere. So letting go must be a single step, and the last touch:
+/// Why one word: a primitive may be destroyed as soon as the call that waited for it has returned,
+/// even while the call that let it go is still returning elsewhere. So letting go must be a single
+/// step, and the last touch:
 /// - nobody waits: one read-modify-write of the word;
-/// - else: lock the queue, detach those to be woken, then publish the new state and drop the lock in one store;
+/// - else: lock the queue, detach those to be woken, then publish the new state and drop the lock
+/// in one store;
 ///   only after it ready them.
-/// And no call may return as long as the queue is locked: its holder is still about to touch the word. A waiter
-/// that leaves early takes the queue lock too.
+/// And no call may return as long as the queue is locked: its holder is still about to touch the
+/// word. A waiter that leaves early takes the queue lock too.
 
 namespace ringo::detail {
 
@@ -53,17 +55,21 @@ class sync_queue {
     if (RINGO_UNLIKELY((load() & waiting) != 0)) orphan();
   }
 
-  Word load() const noexcept { return word_.load(std::memory_order_acquire); }  // pairs with change(), publish()
+  Word load() const noexcept {
+    return word_.load(std::memory_order_acquire);  // pairs with change(), publish()
+  }
 
   /// One step from `expected` (updated on failure) to `desired`; acquires and releases.
   bool change(Word& expected, Word desired) noexcept {
-    return word_.compare_exchange_weak(expected, desired,
+    return word_.compare_exchange_weak(expected,
+                                       desired,
                                        std::memory_order_acq_rel,   // pairs with itself
                                        std::memory_order_acquire);  // pairs with the above
   }
   /// The same without spurious failure.
   bool change_strong(Word& expected, Word desired) noexcept {
-    return word_.compare_exchange_strong(expected, desired,
+    return word_.compare_exchange_strong(expected,
+                                         desired,
                                          std::memory_order_acq_rel,   // pairs with itself
                                          std::memory_order_acquire);  // pairs with the above
   }
@@ -74,13 +80,16 @@ class sync_queue {
   /// Locks the queue; returns the word without the lock bit.
   Word lock() noexcept;
   /// If the word is still `expected` (which has no lock bit), locks the queue.
-  bool try_lock(Word& expected) noexcept { return change_strong(expected, expected | locked_queue); }
+  bool try_lock(Word& expected) noexcept {
+    return change_strong(expected, expected | locked_queue);
+  }
   /// Publishes a new word and drops the lock. The last touch.
   void publish(Word word) noexcept {
 #if RINGO_TSAN
-    // Keeps what a departing waiter released, see spinlock::prepare_handover(); a store would replace it.
-    // The result is used, or else Clang makes a store of it.
-    const auto before = word_.exchange(word, std::memory_order_release);  // pairs with load(), change()
+    // Keeps what a departing waiter released, see spinlock::prepare_handover(); a store would
+    // replace it. The result is used, or else Clang makes a store of it.
+    const auto before =
+        word_.exchange(word, std::memory_order_release);  // pairs with load(), change()
     asm volatile("" ::"r"(before));
 #else
     word_.store(word, std::memory_order_release);  // pairs with load(), change()
@@ -88,10 +97,14 @@ class sync_queue {
   }
 
   // With the queue locked:
-  bool empty() const noexcept { return list_.empty(); }
-  sync_waiter<Word>* pop() noexcept { return list_.pop_front(); }
-  /// Queues the caller (first, if it has waited before), parks it, and publishes `word` once it is at rest. True: it
-  /// was granted what it waited for.
+  bool empty() const noexcept {
+    return list_.empty();
+  }
+  sync_waiter<Word>* pop() noexcept {
+    return list_.pop_front();
+  }
+  /// Queues the caller (first, if it has waited before), parks it, and publishes `word` once it is
+  /// at rest. True: it was granted what it waited for.
   enum class place : std::uint8_t { back, front };
   bool wait(Word word, place where, const park_kind& kind);
   /// Publishes `word`, then readies everybody who was in the queue.

@@ -60,7 +60,8 @@ class mutex {
   static constexpr std::uint32_t starving = 4U << queue::payload_shift;
 
   queue queue_;
-  // Who was woken or granted the lock last and has not run yet; written by the waker, then by that one.
+  // Who was woken or granted the lock last and has not run yet; written by the waker, then by that
+  // one.
   detail::sync_waiter<std::uint32_t>* woken_ = nullptr;
 
   void forget_woken() noexcept;

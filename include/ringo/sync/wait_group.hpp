@@ -45,7 +45,7 @@ class wait_group {
   /// before. The wait_group must live until fn has returned: wait() before it goes.
   /// Source: Go 1.25's WaitGroup.Go.
   template <typename Fn>
-    requires detail::spawnable<Fn>
+  requires detail::spawnable<Fn>
   void go(Fn&& fn) {
     detail::check_not_nil(fn);
     add(1);
@@ -73,7 +73,6 @@ class wait_group {
   static constexpr int count_shift = 32;
 
   queue queue_;
-
 };
 
 }  // namespace ringo
