@@ -5,9 +5,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <ringo/detail/assert.hpp>
+
 namespace ringo::detail {
 
-bool membarrier_works = false;
+std::atomic<bool> membarrier_works{false};
 
 void prepare_heavy_fence() noexcept {
   membarrier_works =
@@ -16,7 +18,7 @@ void prepare_heavy_fence() noexcept {
 
 void heavy_fence() noexcept {
   if (membarrier_works) {
-    ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    RINGO_VERIFY(::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0);
   } else {
     full_fence();
   }

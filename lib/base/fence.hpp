@@ -33,11 +33,12 @@ inline void full_fence() noexcept {
 }
 
 /// True when membarrier(2) works here; set once, before the first worker starts.
-extern bool membarrier_works;
+extern std::atomic<bool> membarrier_works;
 
 /// The cheap side; pairs with heavy_fence() in another thread.
 inline void light_fence() noexcept {
-  if (RINGO_LIKELY(membarrier_works)) {
+  // relaxed: set before the other side exists
+  if (RINGO_LIKELY(membarrier_works.load(std::memory_order_relaxed))) {
     std::atomic_signal_fence(std::memory_order_seq_cst);
   } else {
     full_fence();

@@ -59,8 +59,10 @@ inline waiter* chan_core::next_waiter(intrusive_list<waiter>& queue,
   if (count > 0) {
     pop_into(slot);
     // The longest-waiting sender's value takes the free place, at the tail. The count goes straight
-    // to its new value: recv_would_block() must not see an empty buffer in between.
-    waiter* sender = senders_.empty() ? nullptr : next_waiter(senders_, senders_waiting_);
+    // to its new value: recv_would_block() must not see an empty buffer in between. Not once the
+    // channel is closed: then close() is about to tell the senders so.
+    const bool closed = closed_.load(std::memory_order_relaxed);  // relaxed: under the lock
+    waiter* sender = senders_.empty() || closed ? nullptr : next_waiter(senders_, senders_waiting_);
     if (sender == nullptr) {
       set_count(count - 1);
       return chan_status::done;

@@ -18,7 +18,9 @@ fiber::hold_outcome fiber::hold() noexcept {
   auto expected = held_by::nobody;
   if (!held.compare_exchange_strong(expected, held_by::inspector)) return hold_outcome::refused;
   heavy_fence();  // pairs with wake()
-  if (current_state() == fiber_state::parked) return hold_outcome::held;
+  // A plain thread that parks has its stack in use all the time. (Asked after the state: a block
+  // may just have become a thread's.)
+  if (current_state() == fiber_state::parked && !is_thread.load()) return hold_outcome::held;
   return release() ? hold_outcome::wake_due : hold_outcome::refused;
 }
 

@@ -181,7 +181,7 @@ void scheduler::check_deadlock() noexcept {
   // Asked again after the look at the threads: a foreign thread may have made a fiber ready before
   // that look, and have ended. Once it is gone, what it did is seen.
   if (nothing_can_happen() && !foreign_threads(*this, caller_thread_.load()) &&
-      nothing_can_happen()) {
+      nothing_can_happen() && armed_.exchange(false)) {  // one report
     report_deadlock(*this);
   }
 }

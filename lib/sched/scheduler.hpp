@@ -111,6 +111,12 @@ class scheduler {
   void timer_added() noexcept;
 
   bool work_visible() const noexcept;
+  /// True, and counts as a watch: the last one was `interval` ago.
+  bool watch_due(time_point now, std::chrono::nanoseconds interval) noexcept {
+    const std::int64_t at = now.time_since_epoch().count();
+    std::int64_t last = watched_at_.load();
+    return at - last >= interval.count() && watched_at_.compare_exchange_strong(last, at);
+  }
   bool spinning_pays() const noexcept {
     return settings_.cpus > 1 && worker_count() <= settings_.cpus;
   }
@@ -165,8 +171,10 @@ class scheduler {
   std::atomic<std::uint64_t> external_spawned_{0};
   std::atomic<std::int32_t> caller_thread_{0};
   std::atomic<bool> abandoned_any_{false};
-  std::vector<std::int32_t> abandoned_threads_;  // written between runs
-  std::atomic<std::uint32_t> left_{0};           // futex: workers that have left
+  std::vector<std::int32_t> abandoned_threads_;   // written between runs
+  std::vector<const worker*> abandoned_workers_;  // never freed; written between runs
+  std::atomic<std::int64_t> watched_at_{0};       // atomic: when the last watch was, in ns
+  std::atomic<std::uint32_t> left_{0};            // futex: workers that have left
   std::atomic<std::uint32_t> visitors_{0};  // plain threads that look at the workers; as waking_
   std::atomic<std::uint32_t> waking_{0};    // wake-ups under way, which stop() waits for
 

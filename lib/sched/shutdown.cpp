@@ -105,9 +105,12 @@ void scheduler::wait_for_workers() noexcept {
     worker& w = *worker_at(i);
     auto expected = worker::fate::working;
     abandoned_any_.store(true);  // taken back below if nobody is
+    // Only who is in user code is given up; a worker's own loop leaves, as soon as it gets a CPU.
+    while (w.ending.load() == worker::fate::working && w.current() == nullptr) ::sched_yield();
     if (w.ending.compare_exchange_strong(expected, worker::fate::abandoned)) {
       name_abandoned(w);
       abandoned_threads_.push_back(w.thread_id());
+      abandoned_workers_.push_back(&w);
       ::pthread_detach(threads_[i]);
     } else {
       ::pthread_join(threads_[i], nullptr);
@@ -160,6 +163,10 @@ std::size_t scheduler::reclaim_leftovers() noexcept {
     if (state == fiber_state::runnable) {
       ++coming;
     } else if (state == fiber_state::parked) {
+      for (const worker* w : abandoned_workers_) {
+        while (w->departing() == &f) ::sched_yield();
+      }
+      if (f.current_state() != fiber_state::parked) return;  // lost
       if (!f.kind.load()->claim(f.subject.load())) {
         ++coming;
         return;

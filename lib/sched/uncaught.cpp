@@ -63,7 +63,7 @@ void print_exception(const std::exception& error, bool nested) noexcept {
 
 extern "C" {
 
-__attribute__((visibility("hidden"))) _Unwind_Reason_Code ringo_first_frame_personality(
+__attribute__((visibility("hidden"), used)) _Unwind_Reason_Code ringo_first_frame_personality(
     int /*version*/,
     _Unwind_Action actions,
     _Unwind_Exception_Class /*kind*/,

@@ -42,15 +42,17 @@ void worker::after_nothing(void* /*self*/, const void* /*unused*/, void* /*on*/)
 
 void worker::after_park(void* self, const void* kind, void* subject) noexcept {
   auto* f = static_cast<fiber*>(self);
+  worker* w = current_worker();  // of the thread it was on
   const auto* wait = static_cast<const park_kind*>(kind);
+  w->departing_.store(f, std::memory_order_relaxed);  // relaxed: published by the state
   f->set(fiber_state::parked);
   wait->after(subject);
-  // A fiber whose run is over must not be woken by the next one. (current_worker() is the thread it
-  // was on.)
-  if (RINGO_UNLIKELY(scheduler::instance().abandoned_any()) && current_worker()->abandoned() &&
+  // A fiber whose run is over must not be woken by the next one.
+  if (RINGO_UNLIKELY(scheduler::instance().abandoned_any()) && w->abandoned() &&
       wait->claim(subject)) {
     f->set(fiber_state::lost);
   }
+  w->departing_.store(nullptr, std::memory_order_release);  // pairs with reclaim_leftovers()
 }
 
 void worker::after_yield(void* self, const void* /*unused*/, void* on) noexcept {
@@ -89,6 +91,8 @@ void worker::push_back(fiber* f) noexcept {
     std::uint32_t count = queue_.take_half(older.data());
     older[count++] = f;
     owner_.injected().push_all(older.data(), count);
+    if (owner_.gate().wake_needed()) owner_.wake_one();
+    return;
   }
   if (owner_.gate().help_needed()) owner_.wake_one();
 }

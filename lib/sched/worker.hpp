@@ -96,6 +96,11 @@ class worker {
   enum class fate : std::uint32_t { working, left, abandoned };
   std::atomic<fate> ending{fate::working};  // decided once, by compare-exchange
   bool abandoned() const noexcept { return ending.load() == fate::abandoned; }
+  /// The fiber that after_park() is busy with, for the end of a run: until that is over it may not
+  /// be claimed, since an abandoned thread may claim it too.
+  fiber* departing() const noexcept {
+    return departing_.load(std::memory_order_acquire);  // pairs with after_park()
+  }
 
   // Guarded by the scheduler's token lock.
   bool has_token = false;
@@ -132,6 +137,7 @@ class worker {
   worker_local<std::uint64_t> steals_;
   worker_local<std::uint64_t> sleeps_;
   std::atomic<std::int32_t> thread_id_{0};
+  std::atomic<fiber*> departing_{nullptr};
 
   run_queue queue_;
 

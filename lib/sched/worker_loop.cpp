@@ -233,8 +233,13 @@ void worker::sleep() noexcept {
     if (kind.last) owner_.check_deadlock();
     source_->wait(deadline);
   }
-  // Taken out by a waker: it has counted this worker as searching.
-  if (!gate.leave(this, kind)) searching_ = true;
+  // Taken out by a waker: it has counted this worker as searching. And who queued work during a nap
+  // relied on its end: this worker looks, unless another one does.
+  if (!gate.leave(this, kind)) {
+    searching_ = true;
+  } else if (kind.calm) {
+    searching_ = gate.start_searching(owner_.tokens());
+  }
   if (kind.watching) watch();
 }
 
@@ -242,6 +247,7 @@ void worker::sleep() noexcept {
 /// run-next slot, and their timers, are theirs alone otherwise.
 void worker::watch() noexcept {
   const time_point now = steady_clock::now();
+  if (!owner_.watch_due(now, watch_interval / 2)) return;  // it was woken early
   fiber_queue ready_fibers;
   for (std::uint32_t i = 0; i < owner_.worker_count(); ++i) {
     worker* other = owner_.worker_at(i);

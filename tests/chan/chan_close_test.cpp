@@ -152,6 +152,33 @@ TEST_CASE("CH-18: close makes every parked sender panic, its value is never rece
   });
 }
 
+// close() wakes many waiters in batches. Whoever sees the close in between may receive what is in
+// the buffer, which makes room; no parked sender must be let in there.
+TEST_CASE("CH-18: once the close was seen, no sender that was parked succeeds") {
+  constexpr auto senders = sizes::pick<int>(1'000, 500, 200);
+  constexpr auto rounds = sizes::pick<int>(30, 10, 5);
+  run_on_each([&] {
+    for (int round = 0; round < rounds; ++round) {
+      auto ch = make_chan<int>(1);
+      ch.send(-1);
+      std::atomic<int> sent{0};
+      std::atomic<int> received{0};
+      fiber_group fibers;
+      for (int i = 0; i < senders; ++i) {
+        fibers.go([&, i] {
+          if (panic_text([&] { ch.send(i); }).empty()) ++sent;
+          while (ch.recv()) ++received;
+        });
+      }
+      wait_until_parked(senders);
+      ch.close();
+      fibers.join();
+      EXPECT_EQ(sent, 0);
+      EXPECT_EQ(received, 1);
+    }
+  });
+}
+
 TEST_CASE("CH-18: close makes a sender parked on chan<void> panic") {
   run_on_each([] {
     auto ch = make_chan<void>();
