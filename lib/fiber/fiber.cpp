@@ -15,13 +15,38 @@ bool fiber::leave_to_inspector() noexcept {
 }
 
 fiber::hold_outcome fiber::hold() noexcept {
-  auto expected = held_by::nobody;
-  if (!held.compare_exchange_strong(expected, held_by::inspector)) return hold_outcome::refused;
+  fiber* self = this;
+  fiber* due = nullptr;
+  std::size_t due_count = 0;
+  if (hold_all(&self, 1, &due, due_count) == 1) return hold_outcome::held;
+  return due_count == 1 ? hold_outcome::wake_due : hold_outcome::refused;
+}
+
+std::size_t fiber::hold_all(fiber** fibers,
+                            std::size_t count,
+                            fiber** due,
+                            std::size_t& due_count) noexcept {
+  std::size_t marked = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto expected = held_by::nobody;
+    if (fibers[i]->held.compare_exchange_strong(expected, held_by::inspector)) {
+      fibers[marked++] = fibers[i];
+    }
+  }
   heavy_fence();  // pairs with wake()
-  // A plain thread that parks has its stack in use all the time. (Asked after the state: a block
-  // may just have become a thread's.)
-  if (current_state() == fiber_state::parked && !is_thread.load()) return hold_outcome::held;
-  return release() ? hold_outcome::wake_due : hold_outcome::refused;
+  std::size_t held_count = 0;
+  due_count = 0;
+  for (std::size_t i = 0; i < marked; ++i) {
+    fiber* f = fibers[i];
+    // A plain thread that parks has its stack in use all the time. (Asked after the state: a block
+    // may just have become a thread's.)
+    if (f->current_state() == fiber_state::parked && !f->is_thread.load()) {
+      fibers[held_count++] = f;
+    } else if (f->release()) {
+      due[due_count++] = f;
+    }
+  }
+  return held_count;
 }
 
 bool fiber::release() noexcept {

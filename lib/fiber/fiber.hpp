@@ -42,7 +42,7 @@
 
 namespace ringo::detail {
 
-enum class fiber_state : std::uint32_t {
+enum class fiber_state : std::uint8_t {
   unused,    ///< in a free list; nothing but `next` may be touched
   runnable,  ///< in exactly one run queue, or in the hands of whoever puts it there; stack at rest
   running,   ///< in no queue; its thread owns the stack and the control block
@@ -90,13 +90,17 @@ struct alignas(cache_line) fiber {
   context at;         // owner of the stack, by state
   relaxed_link next;  // link of the queue that the fiber is in; that queue's rules
   std::atomic<fiber_state> state{fiber_state::unused};  // atomic: see above
-  std::atomic<std::uint8_t> stack_size_log2{
-      0};                              // set by the spawner; looked at by inspectors any time
+  enum class held_by : std::uint8_t { nobody, inspector, inspector_wake_due };
+  std::atomic<held_by> held{held_by::nobody};  // atomic: see above
+  // How often parked_trim has found the fiber parked since it ran last.
+  std::atomic<std::uint8_t> passes{0};  // relaxed: a policy
+  // Set by the spawner; looked at by inspectors at any time.
+  std::atomic<std::uint8_t> stack_size_log2{0};
   std::atomic<bool> is_thread{false};  // stands for a plain thread; as above
   std::atomic<std::uint16_t> pins{0};  // relaxed: its own; depth of thread_pin
-  std::atomic<const park_kind*> kind{
-      nullptr};                         // set from park to resumption; read by holders and dumps
-  std::atomic<void*> subject{nullptr};  // as kind
+  // Set from park to resumption; read by holders and dumps.
+  std::atomic<const park_kind*> kind{nullptr};
+  std::atomic<void*> subject{nullptr};
   std::atomic<std::byte*> stack_base{nullptr};  // as `at`; null: not started
   std::atomic<worker*> pinned_to{nullptr};      // written by the fiber itself, read by dispatchers
   std::atomic<std::uint64_t> id{0};             // written by the spawner; read by dumps
@@ -110,8 +114,6 @@ struct alignas(cache_line) fiber {
   std::atomic<fiber_locals*> locals{nullptr};  // its own
   std::atomic<std::uint32_t> permit{0};        // futex of a plain thread's fiber
   std::atomic<bool> exiting{false};            // its own; goexit is under way
-  enum class held_by : std::uint8_t { nobody, inspector, inspector_wake_due };
-  std::atomic<held_by> held{held_by::nobody};  // atomic: see above
 
   /// For the fiber's place in a queue, when it waits in one only. Whoever wakes very many thus
   /// walks over control blocks, which lie close together, and not over as many stacks, each on a
@@ -134,16 +136,21 @@ struct alignas(cache_line) fiber {
     // relaxed: known from its queue
     RINGO_VERIFY(state.load(std::memory_order_relaxed) == fiber_state::parked);
     set(fiber_state::runnable);
-    light_fence();  // pairs with hold()
-    return RINGO_LIKELY(held.load(std::memory_order_acquire) ==
-                        held_by::nobody) ||  // pairs with release()
-           !leave_to_inspector();
+    light_fence();                                            // pairs with hold()
+    const held_by by = held.load(std::memory_order_acquire);  // pairs with release()
+    return RINGO_LIKELY(by == held_by::nobody) || !leave_to_inspector();
   }
 
   /// The inspector's steps. `held`: the fiber is parked and its stack stays at rest until
   /// release(). `wake_due`, and release()'s `true`: the caller must queue the fiber.
   enum class hold_outcome : std::uint8_t { held, refused, wake_due };
   hold_outcome hold() noexcept;
+  /// hold() for many at the price of one fence: moves those that are held to the front of `fibers`
+  /// and returns how many. The caller must queue the fibers that it puts into `due`.
+  static std::size_t hold_all(fiber** fibers,
+                              std::size_t count,
+                              fiber** due,
+                              std::size_t& due_count) noexcept;
   [[nodiscard]] bool release() noexcept;
 
   /// First thing on the fiber's own stack after a switch to it.
@@ -153,6 +160,7 @@ struct alignas(cache_line) fiber {
     state.load(std::memory_order_acquire);  // pairs with wake() and the spawner's store
     // relaxed: only says that the stack is in use, which nobody acts upon
     state.store(fiber_state::running, std::memory_order_relaxed);
+    passes.store(0, std::memory_order_relaxed);  // relaxed: a policy
   }
 
   void set(fiber_state to) noexcept {
@@ -187,20 +195,25 @@ class fiber_registry {
   /// Calls `visit` for each block that was ever handed out. The states may change meanwhile.
   template <typename Visit>
   void for_each(Visit visit) {
-    for (std::size_t chunk = 0;; ++chunk) {
-      fiber* blocks = nullptr;
-      {
-        spin_guard guard(lock_);
-        if (chunk == chunks_.size()) return;
-        blocks = chunks_[chunk];
-      }
-      for (std::size_t i = 0; i < chunk_blocks; ++i) visit(blocks[i]);
+    for (std::size_t chunk = 0; for_each_in(chunk, visit); ++chunk) {
     }
   }
+  /// The same for one chunk of blocks. False: there is no such chunk.
+  template <typename Visit>
+  bool for_each_in(std::size_t chunk, Visit visit) {
+    fiber* blocks = nullptr;
+    {
+      spin_guard guard(lock_);
+      if (chunk >= chunks_.size()) return false;
+      blocks = chunks_[chunk];
+    }
+    for (std::size_t i = 0; i < chunk_blocks; ++i) visit(blocks[i]);
+    return true;
+  }
 
- private:
   static constexpr std::size_t chunk_blocks = 256;
 
+ private:
   spinlock lock_;
   fiber* unused_ RINGO_GUARDED_BY(lock_) = nullptr;
   std::vector<fiber*> chunks_ RINGO_GUARDED_BY(lock_);

@@ -112,6 +112,13 @@ std::size_t stack_size_rounded(std::size_t size) noexcept {
   return std::bit_ceil(std::max(size, stack_size_min));
 }
 
+void give_back_below(const stack& s, const void* frames) noexcept {
+  std::byte* const begin = s.base + guard_size;
+  const auto used = static_cast<std::size_t>(static_cast<const std::byte*>(frames) - s.base);
+  std::byte* const end = s.base + used / page_size * page_size;
+  if (begin < end) ::madvise(begin, static_cast<std::size_t>(end - begin), MADV_DONTNEED);
+}
+
 guard_kind guards_in_use() noexcept {
   return guard_install_works() ? guard_kind::madvise : guard_kind::mprotect;
 }

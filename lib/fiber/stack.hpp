@@ -49,6 +49,9 @@ struct stack {
   static constexpr std::size_t header_size = cache_line;
 };
 
+/// Gives the pages between the guard and `frames`, the lowest address in use, back to the kernel.
+void give_back_below(const stack& s, const void* frames) noexcept;
+
 /// Rounds up to a size that the pool hands out; `size` lies within the limits above.
 std::size_t stack_size_rounded(std::size_t size) noexcept;
 

@@ -13,6 +13,7 @@
 
 #include "sched/idle_gate.hpp"
 #include "sched/inject_queue.hpp"
+#include "sched/parked_trim.hpp"
 #include "sched/worker.hpp"
 #include "source/engine.hpp"
 
@@ -86,6 +87,7 @@ class scheduler {
   const settings& config() const noexcept { return settings_; }
   idle_gate& gate() noexcept { return gate_; }
   inject_queue& injected() noexcept { return injected_; }
+  parked_trim& trim() noexcept { return trim_; }
   engine_kind engine_used() const noexcept { return engine_used_; }
 
   /// Queues a fiber from any thread.
@@ -158,6 +160,7 @@ class scheduler {
   engine_kind engine_used_ = engine_kind::epoll;
   idle_gate gate_;
   inject_queue injected_;
+  parked_trim trim_;
   std::atomic<bool> running_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> armed_{false};

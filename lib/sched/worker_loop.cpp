@@ -92,7 +92,9 @@ fiber* worker::find_work() noexcept {
     if (f == nullptr && collect()) continue;
     if (f == nullptr) f = search();
     if (f == nullptr) {
-      if (!stack_pool::trim_all(trim_batch)) sleep();
+      if (!stack_pool::trim_all(trim_batch) && !owner_.trim().step(owner_, steady_clock::now())) {
+        sleep();
+      }
       continue;
     }
     if (searching_) {

@@ -75,7 +75,7 @@ class ring_engine final : public engine {
   }
 
   void wait(time_point deadline) noexcept override {
-    if (::io_uring_cq_ready(&ring_) == 0) enter(deadline);
+    if (!completion_pending()) enter(deadline);
   }
 
   void reap(fiber_queue& /*ready*/) noexcept override {
@@ -103,6 +103,15 @@ class ring_engine final : public engine {
   // Set by whoever reaps, cleared by the owner; and at first, since a poll belongs to the thread
   // that submits it: its completions interrupt that thread.
   std::atomic<bool> rearm_due_{true};
+
+  /// As io_uring_cq_ready(), which takes its caller for the only one that moves the head.
+  bool completion_pending() const noexcept {
+    std::atomic_ref<unsigned> head(*ring_.cq.khead);
+    std::atomic_ref<unsigned> tail(*ring_.cq.ktail);
+    // relaxed: whoever reaps at the same time wakes whom it concerns
+    return head.load(std::memory_order_relaxed) !=
+           tail.load(std::memory_order_acquire);  // pairs with the kernel's store
+  }
 
   /// False: the kernel is short of memory; to be tried again soon.
   bool arm_wake_event() noexcept {

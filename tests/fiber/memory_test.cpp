@@ -55,6 +55,21 @@ TEST_CASE("memory: fibers that have ended give their stacks back when the worker
   }
 }
 
+TEST_CASE("memory: fibers that stay parked after a deep call keep only what they use") {
+  constexpr std::size_t fibers = 1'000;
+  for (const char* const workers : {"1", "2", "8"}) {
+    const auto result = run_program({.name = "fiber_memory",
+                                     .arguments = {std::to_string(fibers), "32", "for long"},
+                                     .environment = {std::string("RINGO_MAXPROCS=") + workers},
+                                     .timeout = std::chrono::seconds(55)});
+    CAPTURE(result.output);
+    REQUIRE(result.exited_with(0));
+    const std::size_t start = number_after(result.output, "start_kib");
+    CHECK(number_after(result.output, "parked_kib") - start >= fibers * 32 * 4);
+    CHECK(number_after(result.output, "parked_long_kib") - start <= fibers * 8);
+  }
+}
+
 TEST_CASE("memory: a parked fiber costs little more than a page") {
   constexpr std::size_t fibers = 20'000;
   const auto result = park(fibers, 1, "2");

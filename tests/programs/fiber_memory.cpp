@@ -1,4 +1,5 @@
-// Parks many fibers, lets them end, and prints how much memory the process has in each state.
+// Parks many fibers, lets them end, and prints how much memory the process has in each state. With
+// a third argument they stay parked for a while first.
 
 #include <atomic>
 #include <chrono>
@@ -41,7 +42,7 @@ std::size_t mappings() {
   frame[1] = frame[0];
 }
 
-void park_many(std::size_t fibers, std::size_t pages) {
+void park_many(std::size_t fibers, std::size_t pages, bool for_long) {
   auto gate = ringo::make_chan<void>();
   auto ended = ringo::make_chan<void>(1024);
   std::atomic<std::size_t> started{0};
@@ -59,6 +60,11 @@ void park_many(std::size_t fibers, std::size_t pages) {
               resident_kib(),
               mappings(),
               ringo::stats().unguarded_stacks);
+  if (for_long) {
+    constexpr std::chrono::milliseconds nap(600);  // the second look comes a second after the first
+    for (int i = 0; i < 5; ++i) ringo::sleep_for(nap);  // tidy: real time: see above
+    std::printf("parked_long_kib %zu\n", resident_kib());
+  }
   gate.close();
   for (std::size_t i = 0; i < fibers; ++i) ended.recv();
   while (ringo::num_fibers() > 1) ringo::yield();
@@ -68,16 +74,16 @@ void park_many(std::size_t fibers, std::size_t pages) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return EXIT_FAILURE;
+  if (argc < 3) return EXIT_FAILURE;
   const std::size_t fibers = std::strtoull(argv[1], nullptr, 10);
   const std::size_t pages = std::strtoull(argv[2], nullptr, 10);
   ringo::run([&] {
     std::printf("start_kib %zu\n", resident_kib());
-    park_many(fibers, pages);
+    park_many(fibers, pages, argc > 3);
     std::size_t idle = resident_kib();
     for (int i = 0; i < 20; ++i) {
-      ringo::sleep_for(                    // tidy: real time: idle workers give memory back
-          std::chrono::milliseconds(50));  // tidy: real time: memory comes back when idle
+      constexpr std::chrono::milliseconds nap(50);
+      ringo::sleep_for(nap);  // tidy: real time: idle workers give memory back
       idle = resident_kib();
     }
     std::printf("idle_kib %zu\n", idle);
