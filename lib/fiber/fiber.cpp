@@ -97,7 +97,10 @@ fiber* fiber_cache::take() {
   if (RINGO_UNLIKELY(count == 0)) {
     std::array<fiber*, capacity / 2> batch;
     fiber_registry::instance().take(batch.data(), batch.size());
-    for (; count < batch.size(); ++count) slots_[count].store(batch[count], relaxed);
+    for (; count < batch.size(); ++count) {
+      sanitizer_release(batch[count]);  // its making, which another fiber of this worker takes over
+      slots_[count].store(batch[count], relaxed);
+    }
   }
   --count;
   count_.store(count, relaxed);
