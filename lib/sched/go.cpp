@@ -69,6 +69,7 @@ prepared_fiber::prepared_fiber(const go_options& wanted, const void* site) {
     wanted.name.copy(name.get(), wanted.name.size());
   }
   worker* w = current_worker();
+  if (w != nullptr) w->refuse_if_forked();
   fiber_ = w != nullptr ? w->take_block() : block_for_outsider(s);
   fiber_->id.store(w != nullptr ? w->next_fiber_id() : outside_id(), relaxed);
   fiber_->stack_size_log2.store(size_log2, relaxed);

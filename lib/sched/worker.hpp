@@ -8,6 +8,7 @@
 
 #include "base/random.hpp"
 #include "fiber/fiber.hpp"
+#include "sched/fork_guard.hpp"
 #include "sched/run_next.hpp"
 #include "sched/run_queue.hpp"
 #include "sched/steal_patience.hpp"
@@ -60,6 +61,13 @@ class worker {
   void prepare_to_block();
   bool must_leave() const noexcept {
     return (attention_.load() & (token_lost | stop | forked)) != 0;
+  }
+  /// Fatal in the child of a fork.
+  void refuse_if_forked() const noexcept {
+    // relaxed: set by this thread itself
+    if (RINGO_UNLIKELY((attention_.load(std::memory_order_relaxed) & forked) != 0)) {
+      refuse_after_fork();
+    }
   }
   void count_spawn() noexcept { spawned_.set(spawned_.get() + 1); }
   void pin(fiber* f) noexcept;

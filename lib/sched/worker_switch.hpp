@@ -69,6 +69,8 @@ inline void worker::park(const park_kind& kind, void* subject) noexcept {
 }
 
 inline void worker::push_ready(fiber* f) noexcept {
+  // In the child of a fork the idle gate's lock may be held by a thread that does not exist.
+  refuse_if_forked();
   // relaxed: as in pick()
   if (RINGO_UNLIKELY(attention_.load(std::memory_order_relaxed) != 0) && abandoned()) {
     // This worker's own queues are dead; it vanishes at its next scheduling point.
