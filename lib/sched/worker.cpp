@@ -72,6 +72,7 @@ void worker::after_yield(void* self, const void* /*unused*/, void* on) noexcept 
 }
 
 void worker::yield() noexcept {
+  refuse_if_forked();
   // Nobody else to run: stay, but count the scheduling point, so that polls come due.
   // relaxed: as in pick()
   if (next_.empty() && queue_.empty() && owner_.injected().empty() &&
