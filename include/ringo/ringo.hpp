@@ -15,6 +15,7 @@
 #include <ringo/sync/once.hpp>
 #include <ringo/sync/once_func.hpp>
 #include <ringo/sync/pool.hpp>
+#include <ringo/sync/semaphore.hpp>
 #include <ringo/sync/wait_group.hpp>
 #include <ringo/task.hpp>
 #include <ringo/thread_pin.hpp>

@@ -48,6 +48,14 @@ bool sync_queue<Word>::claim(void* waiter) noexcept {
 template <typename Word>
 bool sync_queue<Word>::wait(Word word, place where, const park_kind& kind) {
   sync_waiter<Word> self;
+  return wait(self, word, where, kind);
+}
+
+template <typename Word>
+bool sync_queue<Word>::wait(sync_waiter<Word>& self,
+                            Word word,
+                            place where,
+                            const park_kind& kind) {
   self.who = current_fiber();
   self.publish = word | waiting;
   self.owner.store(this, std::memory_order_relaxed);  // relaxed: published by the queue lock

@@ -13,6 +13,7 @@
 #include <ringo/runtime.hpp>
 #include <ringo/sync/mutex.hpp>
 #include <ringo/sync/once.hpp>
+#include <ringo/sync/semaphore.hpp>
 #include <ringo/sync/wait_group.hpp>
 #include <ringo/task.hpp>
 
@@ -70,6 +71,17 @@ void lock_own() {
   ringo::mutex m;
   m.lock();
   m.lock();
+}
+
+void acquire_too_many() {
+  ringo::semaphore tokens(2);
+  tokens.acquire(3);
+}
+
+void acquire_all_twice() {
+  ringo::semaphore tokens(2);
+  tokens.acquire(2);
+  tokens.acquire();
 }
 
 /// Two locks in opposite order.
@@ -177,10 +189,11 @@ constexpr operation operations[] = {
     {"unlock_twice", unlock_twice},
     {"unlock_after_waiter", unlock_after_waiter},
     {"unlock_in_thread", unlock_in_thread},
+    {"acquire_too_many", acquire_too_many},
+    {"acquire_all_twice", acquire_all_twice},
     {"lock_own", lock_own},
     {"lock_crossed", lock_crossed},
     {"once_in_itself", once_in_itself},
-    {"wait_for_nobody", wait_for_nobody},
     {"join_each_other", join_each_other},
     {"throw_in_group", throw_in_group},
     {"throw_after_drop", throw_after_drop},

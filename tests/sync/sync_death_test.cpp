@@ -75,6 +75,11 @@ TEST_CASE("SY-2: RINGO_TRACEBACK=crash turns the fatal error into an abort") {
   CHECK(result.printed(unlocked));
 }
 
+TEST_CASE("semaphore: an acquire that can never succeed is reported as a deadlock") {
+  expect_end({"acquire_too_many", {deadlock, "semaphore.Acquire"}});
+  expect_end({"acquire_all_twice", {deadlock, "semaphore.Acquire"}});
+}
+
 TEST_CASE("SY-3: the holder that locks again is reported as a deadlock") {
   expect_end({"lock_own", {deadlock, "sync.Mutex.Lock"}});
 }

@@ -100,13 +100,24 @@ class sync_queue {
   bool empty() const noexcept {
     return list_.empty();
   }
+  sync_waiter<Word>* front() const noexcept {
+    return list_.front();
+  }
   sync_waiter<Word>* pop() noexcept {
     return list_.pop_front();
+  }
+  void push_back(sync_waiter<Word>* waiter) noexcept {
+    list_.push_back(waiter);
+  }
+  void erase(sync_waiter<Word>* waiter) noexcept {
+    list_.erase(waiter);
   }
   /// Queues the caller (first, if it has waited before), parks it, and publishes `word` once it is
   /// at rest. True: it was granted what it waited for.
   enum class place : std::uint8_t { back, front };
   bool wait(Word word, place where, const park_kind& kind);
+  /// The same with a waiter of the caller's, for primitives that keep more in it.
+  bool wait(sync_waiter<Word>& self, Word word, place where, const park_kind& kind);
   /// Publishes `word`, then readies everybody who was in the queue.
   void release_all(Word word) noexcept;
 
