@@ -16,6 +16,7 @@
 #include <ringo/sync/once_func.hpp>
 #include <ringo/sync/pool.hpp>
 #include <ringo/sync/semaphore.hpp>
+#include <ringo/sync/shared_mutex.hpp>
 #include <ringo/sync/wait_group.hpp>
 #include <ringo/task.hpp>
 #include <ringo/thread_pin.hpp>

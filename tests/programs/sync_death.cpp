@@ -14,6 +14,7 @@
 #include <ringo/sync/mutex.hpp>
 #include <ringo/sync/once.hpp>
 #include <ringo/sync/semaphore.hpp>
+#include <ringo/sync/shared_mutex.hpp>
 #include <ringo/sync/wait_group.hpp>
 #include <ringo/task.hpp>
 
@@ -71,6 +72,54 @@ void lock_own() {
   ringo::mutex m;
   m.lock();
   m.lock();
+}
+
+void rw_unlock_unlocked() {
+  ringo::shared_mutex m;
+  try_everything([&] { m.unlock(); });
+}
+
+void rw_unlock_twice() {
+  ringo::shared_mutex m;
+  m.lock();
+  m.unlock();
+  try_everything([&] { m.unlock(); });
+}
+
+void rw_unlock_while_read_locked() {
+  ringo::shared_mutex m;
+  m.lock_shared();
+  try_everything([&] { m.unlock(); });
+}
+
+void rw_unlock_shared_unlocked() {
+  ringo::shared_mutex m;
+  try_everything([&] { m.unlock_shared(); });
+}
+
+void rw_unlock_shared_twice() {
+  ringo::shared_mutex m;
+  m.lock_shared();
+  m.unlock_shared();
+  try_everything([&] { m.unlock_shared(); });
+}
+
+void rw_unlock_shared_while_write_locked() {
+  ringo::shared_mutex m;
+  m.lock();
+  try_everything([&] { m.unlock_shared(); });
+}
+
+/// The second read lock waits for the writer, which waits for the first.
+void rw_read_lock_again() {
+  ringo::shared_mutex m;
+  m.lock_shared();
+  ringo::go([&] { m.lock(); });
+  while (m.try_lock_shared()) {
+    m.unlock_shared();
+    ringo::yield();
+  }
+  m.lock_shared();
 }
 
 void acquire_too_many() {
@@ -189,6 +238,13 @@ constexpr operation operations[] = {
     {"unlock_twice", unlock_twice},
     {"unlock_after_waiter", unlock_after_waiter},
     {"unlock_in_thread", unlock_in_thread},
+    {"rw_unlock_unlocked", rw_unlock_unlocked},
+    {"rw_unlock_twice", rw_unlock_twice},
+    {"rw_unlock_while_read_locked", rw_unlock_while_read_locked},
+    {"rw_unlock_shared_unlocked", rw_unlock_shared_unlocked},
+    {"rw_unlock_shared_twice", rw_unlock_shared_twice},
+    {"rw_unlock_shared_while_write_locked", rw_unlock_shared_while_write_locked},
+    {"rw_read_lock_again", rw_read_lock_again},
     {"acquire_too_many", acquire_too_many},
     {"acquire_all_twice", acquire_all_twice},
     {"lock_own", lock_own},

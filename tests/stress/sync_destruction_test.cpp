@@ -1,14 +1,37 @@
-// The destruction rule for the semaphore. How: destruction.hpp.
+// The destruction rule for the shared_mutex and the semaphore. How: destruction.hpp.
 
 #include <doctest/doctest.h>
 
 #include <ringo/sync/semaphore.hpp>
+#include <ringo/sync/shared_mutex.hpp>
 
 #include "destruction.hpp"
 
 using namespace ringo::test;
 
 namespace {
+
+struct writer_race {
+  using object = ringo::shared_mutex;
+  static void prepare(object& m) { m.lock(); }
+  static void let_go(object& m) { m.unlock(); }
+  static void wait(object& m) {
+    m.lock();
+    m.unlock();
+  }
+};
+
+struct reader_after_writer_race : writer_race {
+  static void wait(object& m) {
+    m.lock_shared();
+    m.unlock_shared();
+  }
+};
+
+struct writer_after_reader_race : writer_race {
+  static void prepare(object& m) { m.lock_shared(); }
+  static void let_go(object& m) { m.unlock_shared(); }
+};
 
 struct semaphore_race {
   struct object : ringo::semaphore {
@@ -20,6 +43,18 @@ struct semaphore_race {
 };
 
 }  // namespace
+
+TEST_CASE("shared_mutex: may be destroyed as soon as the last user has locked and unlocked it") {
+  everywhere(play_batch<writer_race>);
+}
+
+TEST_CASE("shared_mutex: may be destroyed by a reader that a writer let in") {
+  everywhere(play_batch<reader_after_writer_race>);
+}
+
+TEST_CASE("shared_mutex: may be destroyed by a writer that a reader let in") {
+  everywhere(play_batch<writer_after_reader_race>);
+}
 
 TEST_CASE("semaphore: may be destroyed as soon as acquire has returned") {
   everywhere(play_batch<semaphore_race>);

@@ -75,6 +75,21 @@ TEST_CASE("SY-2: RINGO_TRACEBACK=crash turns the fatal error into an abort") {
   CHECK(result.printed(unlocked));
 }
 
+TEST_CASE("SY-12: misuse of a shared_mutex is fatal and cannot be caught") {
+  const char* const writer = "fatal error: sync: unlock of unlocked shared_mutex";
+  const char* const reader = "fatal error: sync: unlock_shared of unlocked shared_mutex";
+  expect_end({"rw_unlock_unlocked", {writer}});
+  expect_end({"rw_unlock_twice", {writer}});
+  expect_end({"rw_unlock_while_read_locked", {writer}});
+  expect_end({"rw_unlock_shared_unlocked", {reader}});
+  expect_end({"rw_unlock_shared_twice", {reader}});
+  expect_end({"rw_unlock_shared_while_write_locked", {reader}});
+}
+
+TEST_CASE("SY-10: a reader that locks again behind a writer is reported as a deadlock") {
+  expect_end({"rw_read_lock_again", {deadlock, "sync.RWMutex.RLock", "sync.RWMutex.Lock"}});
+}
+
 TEST_CASE("semaphore: an acquire that can never succeed is reported as a deadlock") {
   expect_end({"acquire_too_many", {deadlock, "semaphore.Acquire"}});
   expect_end({"acquire_all_twice", {deadlock, "semaphore.Acquire"}});

@@ -1,0 +1,154 @@
+#include <ringo/sync/shared_mutex.hpp>
+
+#include <ringo/error.hpp>
+
+#include "sched/park.hpp"
+
+/// Word: a bit for the writer that holds it, above it the number of readers that do; below, the
+/// flags of sync_queue. Never both a writer and readers.
+///
+/// Invariants whenever the queue is not locked:
+/// - somebody waits only if somebody holds it;
+/// - if readers hold it, the first who waits is a writer;
+/// - if nobody waits, nobody was refused: hence newcomers may come in iff `waiting` is clear and
+///   the holders allow it.
+///
+/// lock:          1. word 0 -> writing by one step   2. else lock the queue, wait.
+/// lock_shared:   1. neither a writer nor waiters: count by one step   2. else lock the queue,
+/// wait. unlock:        1. nobody waits: clear the bit by one step   2. else lock the queue, clear
+/// the
+///                bit, grant all readers wherever they stand, settle, publish, ready.
+/// unlock_shared: 1. nobody waits, or other readers are left: count down by one step   2. else lock
+///                the queue, count down, settle, publish, ready.
+/// settle:        1. a writer holds it: nothing   2. grant readers up to the first writer
+///                3. no readers hold it: grant that writer.
+/// Lock and count are handed over with the wake-up, see grant_queue: nobody comes in between.
+
+namespace ringo {
+
+struct shared_mutex_rules {
+  using queue = detail::grant_queue;
+  static constexpr auto writing = shared_mutex::writing;
+  static constexpr auto reader = shared_mutex::reader;
+
+  // A waiter wants what it adds to the word: `writing` or `reader`.
+  static std::uint64_t settle(queue& waiters, std::uint64_t word) noexcept {
+    if ((word & writing) != 0) return word;
+    while (auto* first = waiters.front()) {
+      if (first->wants == writing && word != 0) break;
+      word += first->wants;
+      waiters.grant(first);
+      if (first->wants == writing) break;
+    }
+    return word;
+  }
+  static std::uint64_t give_back(std::uint64_t word, std::uint64_t wants) noexcept {
+    return word - wants;
+  }
+  static constexpr detail::grant_rules rules{&settle, &give_back};
+
+  static constexpr detail::park_kind writes{
+      "sync.RWMutex.Lock", &queue::after_wait, &queue::claim, &queue::dropped};
+  static constexpr detail::park_kind reads{
+      "sync.RWMutex.RLock", &queue::after_wait, &queue::claim, &queue::dropped};
+};
+
+void shared_mutex::lock_slow() {
+  unsigned turn = 0;
+  for (std::uint64_t word = queue_.load();;) {
+    if ((word & queue::locked_queue) != 0) {
+      queue::pause(turn);
+      word = queue_.load();
+    } else if (word == 0) {
+      if (queue_.change(word, writing)) return;
+    } else if (queue_.try_lock(word)) {
+      detail::grant_waiter self(writing, shared_mutex_rules::rules);
+      queue_.wait(self, word, shared_mutex_rules::writes);
+      return;
+    }
+  }
+}
+
+bool shared_mutex::try_lock() noexcept {
+  unsigned turn = 0;
+  for (std::uint64_t word = 0; !queue_.change_strong(word, writing);) {
+    if ((word & ~queue::flags) != 0) return false;
+    // Its holder may be about to hand it over, or leave it free.
+    queue::pause(turn);
+    word = 0;
+  }
+  return true;
+}
+
+void shared_mutex::lock_shared_slow() {
+  unsigned turn = 0;
+  for (std::uint64_t word = queue_.load();;) {
+    if ((word & queue::locked_queue) != 0) {
+      queue::pause(turn);
+      word = queue_.load();
+    } else if ((word & (writing | queue::waiting)) == 0) {
+      if (queue_.change(word, word + reader)) return;
+    } else if (queue_.try_lock(word)) {
+      detail::grant_waiter self(reader, shared_mutex_rules::rules);
+      queue_.wait(self, word, shared_mutex_rules::reads);
+      return;
+    }
+  }
+}
+
+bool shared_mutex::try_lock_shared() noexcept {
+  unsigned turn = 0;
+  for (std::uint64_t word = queue_.load();;) {
+    if ((word & queue::locked_queue) != 0) {
+      queue::pause(turn);
+      word = queue_.load();
+    } else if ((word & (writing | queue::waiting)) != 0) {
+      return false;
+    } else if (queue_.change(word, word + reader)) {
+      return true;
+    }
+  }
+}
+
+void shared_mutex::unlock_slow() noexcept {
+  unsigned turn = 0;
+  for (std::uint64_t word = queue_.load();;) {
+    if ((word & writing) == 0) detail::fatal("sync: unlock of unlocked shared_mutex");
+    if ((word & queue::locked_queue) != 0) {
+      queue::pause(turn);
+      word = queue_.load();
+    } else if ((word & queue::waiting) == 0) {
+      if (queue_.change(word, word & ~writing)) return;
+    } else if (queue_.try_lock(word)) {
+      word &= ~writing;
+      for (auto* w = queue_.front(); w != nullptr;) {
+        auto* const next = queue::after(w);
+        if (w->wants == reader) {
+          word += reader;
+          queue_.grant(w);
+        }
+        w = next;
+      }
+      queue_.settle_and_publish(word, shared_mutex_rules::rules);
+      return;
+    }
+  }
+}
+
+void shared_mutex::unlock_shared() noexcept {
+  unsigned turn = 0;
+  for (std::uint64_t word = queue_.load();;) {
+    if (word < reader) detail::fatal("sync: unlock_shared of unlocked shared_mutex");
+    if ((word & queue::locked_queue) != 0) {
+      queue::pause(turn);
+      word = queue_.load();
+    } else if ((word & queue::waiting) == 0 || word >= 2 * reader) {
+      if (queue_.change(word, word - reader)) return;
+    } else if (queue_.try_lock(word)) {
+      queue_.settle_and_publish(word - reader, shared_mutex_rules::rules);
+      return;
+    }
+  }
+}
+
+}  // namespace ringo
