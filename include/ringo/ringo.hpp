@@ -11,6 +11,7 @@
 #include <ringo/result.hpp>
 #include <ringo/runtime.hpp>
 #include <ringo/select.hpp>
+#include <ringo/sync/condition_variable.hpp>
 #include <ringo/sync/mutex.hpp>
 #include <ringo/sync/once.hpp>
 #include <ringo/sync/once_func.hpp>

@@ -11,6 +11,7 @@
 #include <ringo/chan.hpp>
 #include <ringo/go.hpp>
 #include <ringo/runtime.hpp>
+#include <ringo/sync/condition_variable.hpp>
 #include <ringo/sync/mutex.hpp>
 #include <ringo/sync/once.hpp>
 #include <ringo/sync/semaphore.hpp>
@@ -133,6 +134,14 @@ void acquire_all_twice() {
   tokens.acquire();
 }
 
+void wait_for_no_notification() {
+  ringo::mutex m;
+  ringo::condition_variable changed;
+  m.lock();
+  changed.notify_all();
+  changed.wait(m);
+}
+
 /// Two locks in opposite order.
 void lock_crossed() {
   ringo::mutex a;
@@ -247,9 +256,11 @@ constexpr operation operations[] = {
     {"rw_read_lock_again", rw_read_lock_again},
     {"acquire_too_many", acquire_too_many},
     {"acquire_all_twice", acquire_all_twice},
+    {"wait_for_no_notification", wait_for_no_notification},
     {"lock_own", lock_own},
     {"lock_crossed", lock_crossed},
     {"once_in_itself", once_in_itself},
+    {"wait_for_nobody", wait_for_nobody},
     {"join_each_other", join_each_other},
     {"throw_in_group", throw_in_group},
     {"throw_after_drop", throw_after_drop},

@@ -1,7 +1,11 @@
-// The destruction rule for the shared_mutex and the semaphore. How: destruction.hpp.
+// The destruction rule for the shared_mutex, the semaphore and the condition_variable. How:
+// destruction.hpp.
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+
+#include <ringo/sync/condition_variable.hpp>
 #include <ringo/sync/semaphore.hpp>
 #include <ringo/sync/shared_mutex.hpp>
 
@@ -42,6 +46,36 @@ struct semaphore_race {
   static void wait(object& tokens) { tokens.acquire(); }
 };
 
+/// Nothing is guarded: the lock only tells when the waiter is in the queue, which it may be long
+/// before it is at rest.
+struct condition_race {
+  struct object {
+    ringo::condition_variable changed;
+    std::atomic<bool> waiting{false};
+  };
+  struct announcing_lock {
+    object& one;
+    void lock() {}
+    void unlock() { one.waiting = true; }
+  };
+  static void prepare(object&) {}
+  static void let_go(object& one) {
+    spin_until([&] { return one.waiting.load(); });
+    one.changed.notify_one();
+  }
+  static void wait(object& one) {
+    announcing_lock lock{one};
+    one.changed.wait(lock);
+  }
+};
+
+struct condition_all_race : condition_race {
+  static void let_go(object& one) {
+    spin_until([&] { return one.waiting.load(); });
+    one.changed.notify_all();
+  }
+};
+
 }  // namespace
 
 TEST_CASE("shared_mutex: may be destroyed as soon as the last user has locked and unlocked it") {
@@ -58,4 +92,12 @@ TEST_CASE("shared_mutex: may be destroyed by a writer that a reader let in") {
 
 TEST_CASE("semaphore: may be destroyed as soon as acquire has returned") {
   everywhere(play_batch<semaphore_race>);
+}
+
+TEST_CASE("condition_variable: may be destroyed as soon as wait has returned") {
+  everywhere(play_batch<condition_race>, 2);
+}
+
+TEST_CASE("condition_variable: may be destroyed while notify_all is returning") {
+  everywhere(play_batch<condition_all_race>, 2);
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <ringo/go.hpp>
+#include <ringo/sync/condition_variable.hpp>
 #include <ringo/sync/shared_mutex.hpp>
 #include <ringo/sync/wait_group.hpp>
 #include <ringo/task.hpp>
@@ -266,6 +267,41 @@ TEST_CASE("shared_mutex: writers get it in the order in which they came") {
     for (const auto& fiber : fibers) fiber.wait();
     EXPECT_EQ(order.size(), std::size_t{20});
     for (std::size_t i = 0; i < order.size(); ++i) EXPECT_EQ(order[i], static_cast<int>(i));
+  });
+}
+
+// std::shared_lock is what Go calls RLocker.
+TEST_CASE("SY-13: std::shared_lock is a lock for unique_lock and condition_variable") {
+  run_on_each([] {
+    ringo::shared_mutex m;
+    ringo::condition_variable changed;
+    bool ready = false;
+    std::shared_lock reader(m, std::defer_lock);
+    {
+      const std::unique_lock outer(reader);
+      EXPECT(m.try_lock_shared());
+      EXPECT(!m.try_lock());
+      m.unlock_shared();
+    }
+    EXPECT(m.try_lock());
+    m.unlock();
+    std::vector<watched_fiber> waiting;
+    for (int i = 0; i < 3; ++i) {
+      waiting.push_back(go_until_parked("sync.Cond.Wait", [&] {
+        std::shared_lock own(m);
+        changed.wait(own, [&] { return ready; });
+        EXPECT(own.owns_lock());
+        EXPECT(!m.try_lock());
+      }));
+    }
+    {
+      const std::scoped_lock writer(m);
+      ready = true;
+    }
+    changed.notify_all();
+    for (const auto& fiber : waiting) fiber.wait();
+    EXPECT(m.try_lock());
+    m.unlock();
   });
 }
 

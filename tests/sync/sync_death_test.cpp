@@ -95,6 +95,10 @@ TEST_CASE("semaphore: an acquire that can never succeed is reported as a deadloc
   expect_end({"acquire_all_twice", {deadlock, "semaphore.Acquire"}});
 }
 
+TEST_CASE("SY-25: a notification that nobody waits for is not remembered") {
+  expect_end({"wait_for_no_notification", {deadlock, "sync.Cond.Wait"}});
+}
+
 TEST_CASE("SY-3: the holder that locks again is reported as a deadlock") {
   expect_end({"lock_own", {deadlock, "sync.Mutex.Lock"}});
 }
