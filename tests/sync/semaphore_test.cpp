@@ -392,7 +392,8 @@ TEST_CASE("semaphore: who was granted tokens but never ran does not keep them") 
   });
 }
 
-// The request that is left over was all that kept the thread waiting.
+// The first request that is left over was all that kept the others waiting. The second one is then
+// granted its token when the run is over already, and gives it back to the thread.
 TEST_CASE("semaphore: a left-over request does not keep a plain thread waiting") {
   for_each_worker_count([](std::size_t workers) {
     ringo::semaphore tokens(2);
@@ -402,6 +403,7 @@ TEST_CASE("semaphore: a left-over request does not keep a plain thread waiting")
         workers,
         [&] {
           go_until_parked(parked_in_acquire, [&] { tokens.acquire(2); });
+          go_until_parked(parked_in_acquire, [&] { tokens.acquire(); });
           threads.start([&] { tokens.acquire(); });
           threads.wait_until_asleep();
         },
