@@ -50,7 +50,7 @@ struct cancellable_sleeper {
     return *reinterpret_cast<cancellable_sleeper*>(reinterpret_cast<std::byte*>(&l) -
                                                    offsetof(cancellable_sleeper, on_cancel));
   }
-  static void fire_timer(timer_node& timer, time_point /*now*/, fiber_queue& ready) noexcept {
+  static void fire_timer(timer_node& timer, time_point /*due*/, fiber_queue& ready) noexcept {
     auto& self = *reinterpret_cast<cancellable_sleeper*>(&timer);
     if (self.decided.exchange(true)) return;
     if (self.who->is_thread) {

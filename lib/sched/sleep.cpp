@@ -16,7 +16,7 @@ struct sleeper {
   timer_node timer;
   fiber* who = nullptr;
 
-  static void fire(timer_node& timer, time_point /*now*/, fiber_queue& ready) noexcept {
+  static void fire(timer_node& timer, time_point /*due*/, fiber_queue& ready) noexcept {
     // `timer` is the first member.
     fiber* who = reinterpret_cast<sleeper*>(&timer)->who;
     if (who->wake()) ready.push(who);

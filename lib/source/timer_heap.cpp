@@ -97,13 +97,28 @@ void timer_heap::move_all(timer_heap& to) {
   publish();
 }
 
+/// Step 2. Past `never` a series ends.
+void timer_heap::take_first(time_point now) noexcept {
+  const entry first = entries_.front();
+  const nanoseconds period = first.timer->period;
+  time_point again = never;
+  if (period.count() > 0) {
+    again = deadline_after(first.when + period * ((now - first.when) / period), period);
+  }
+  if (again == never) {
+    unlink(0);
+  } else {
+    sift_down(0, {again, first.timer});
+  }
+}
+
 void timer_heap::expire(time_point now, fiber_queue& ready) noexcept {
   if (next() > now) return;
   spin_guard guard(lock_);
   while (!entries_.empty() && entries_.front().when <= now) {
-    timer_node& due = *entries_.front().timer;
-    unlink(0);
-    due.fire(due, now, ready);
+    const entry due = entries_.front();
+    take_first(now);
+    due.timer->fire(*due.timer, due.when, ready);
   }
   publish();
 }

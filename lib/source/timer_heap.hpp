@@ -15,10 +15,11 @@
 ///
 /// Protocol:
 /// 1. add() links the timer under the heap's lock; from then on the heap may fire it.
-/// 2. expire() unlinks each timer that is due and calls its `fire`, still under the lock.
-/// 3. remove() takes the same lock. True: the timer was linked and will not fire. False: `fire` has
-/// run
-///    to its end. Either way nobody touches the timer after remove() has returned.
+/// 2. expire() unlinks each timer that is due and calls its `fire`, still under the lock. One with
+///    a period stays linked and moves to the first deadline of its series that lies ahead: what was
+///    missed is dropped, the phase is kept.
+/// 3. remove() takes the same lock. True: the timer was linked and will not fire (again). False:
+///    `fire` has run to its end. Either way nobody touches the timer after remove() has returned.
 /// `fire` must not park, throw or take a heap's lock; it hands fibers to `ready` and returns.
 
 namespace ringo::detail {
@@ -28,11 +29,13 @@ using fiber_queue = intrusive_queue<fiber>;
 class timer_heap;
 
 struct timer_node {
-  void (*fire)(timer_node& self, time_point now, fiber_queue& ready) noexcept = nullptr;
+  /// `due`: the deadline that has passed.
+  void (*fire)(timer_node& self, time_point due, fiber_queue& ready) noexcept = nullptr;
   std::atomic<timer_heap*> home{nullptr};  // set by add(), by the timer's owner; read by remove()
 
   static constexpr std::uint32_t unlinked = UINT32_MAX;
   std::uint32_t place = unlinked;  // guarded by the lock of `home`
+  nanoseconds period{0};           // 0: fires once; the owner's while unlinked, else as `place`
 };
 
 class timer_heap {
@@ -74,6 +77,7 @@ class timer_heap {
   void sift_up(std::size_t place, entry moving) noexcept RINGO_REQUIRES(lock_);
   void sift_down(std::size_t place, entry moving) noexcept RINGO_REQUIRES(lock_);
   void unlink(std::size_t place) noexcept RINGO_REQUIRES(lock_);
+  void take_first(time_point now) noexcept RINGO_REQUIRES(lock_);
   void publish() noexcept RINGO_REQUIRES(lock_);
   void put(std::size_t place, entry e) noexcept RINGO_REQUIRES(lock_) {
     entries_[place] = e;

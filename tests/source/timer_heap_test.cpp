@@ -114,6 +114,39 @@ TEST_CASE("timer_heap: a timer may be added again after it fired or was removed"
   }
 }
 
+TEST_CASE("timer_heap: a timer with a period fires once for each look, and keeps its phase") {
+  timer_heap heap;
+  noting_timer ticker;
+  noting_timer other;
+  ticker.node.period = 10ms;
+  heap.add(ticker.node, origin + 10ms);
+  heap.add(other.node, origin + 45ms);
+  expire(heap, origin + 10ms);
+  CHECK(ticker.fired == 1);
+  CHECK(heap.next() == origin + 20ms);
+  expire(heap, origin + 47ms);  // three are due: the oldest fires, the others are dropped
+  CHECK(ticker.fired == 2);
+  CHECK(ticker.fired_at == origin + 20ms);
+  CHECK(other.fired == 1);
+  CHECK(heap.next() == origin + 50ms);
+  expire(heap, origin + 50ms);
+  CHECK(ticker.fired == 3);
+  CHECK(timer_heap::remove(ticker.node));
+  CHECK_FALSE(timer_heap::remove(ticker.node));
+  CHECK(heap.next() == never);
+}
+
+TEST_CASE("timer_heap: a series ends where the clock does") {
+  timer_heap heap;
+  noting_timer ticker;
+  ticker.node.period = nanoseconds::max() - 5ns;
+  heap.add(ticker.node, origin + 10ms);
+  expire(heap, origin + 10ms);
+  CHECK(ticker.fired == 1);
+  CHECK(heap.next() == never);
+  CHECK_FALSE(timer_heap::remove(ticker.node));
+}
+
 TEST_CASE("timer_heap: many timers fire in the order of their deadlines, removed ones never") {
   auto random = generator(1);
   timer_heap heap;
