@@ -42,6 +42,8 @@ class prepared_fiber {
   }
   closure& body() noexcept { return *body_; }
   void start() noexcept;
+  /// The same, but the caller, which runs on a worker, queues the fiber.
+  fiber* start_unqueued() noexcept;
 
  private:
   fiber* fiber_;

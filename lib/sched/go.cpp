@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 #include <thread>
+#include <utility>
 
 #include <ringo/blocking.hpp>
 #include <ringo/detail/inspect.hpp>
@@ -94,6 +95,13 @@ void prepared_fiber::start() noexcept {
     s.count_external_spawn();
     s.inject(f);
   }
+}
+
+fiber* prepared_fiber::start_unqueued() noexcept {
+  fiber* f = std::exchange(fiber_, nullptr);
+  f->set(fiber_state::runnable);
+  current_worker()->count_spawn();
+  return f;
 }
 
 void prepared_fiber::discard() noexcept {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ringo/detail/intrusive_list.hpp>
+
 #include "fiber/fiber.hpp"
 #include "sched/current.hpp"
 
@@ -19,6 +21,10 @@ void park(const park_kind& kind, void* subject) noexcept;
 /// woken by a fiber runs next on the same worker; one that was woken by a plain thread goes to the
 /// inject queue.
 void ready(fiber* f) noexcept;
+
+/// The same from a timer's `fire`: a fiber goes onto `list`, in order; a plain thread is woken at
+/// once.
+void ready_onto(fiber* f, intrusive_queue<fiber>& list) noexcept;
 
 /// The same for many at once, cheaper for each. They go behind what is queued already.
 void ready_all(fiber** fibers, std::size_t count) noexcept;

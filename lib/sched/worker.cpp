@@ -186,6 +186,15 @@ void ready(fiber* f) noexcept {
   }
 }
 
+void ready_onto(fiber* f, intrusive_queue<fiber>& list) noexcept {
+  if (!f->wake()) return;
+  if (f->is_thread.load(std::memory_order_relaxed)) {  // relaxed: never changes while it waits
+    unpark_thread(f);
+  } else {
+    list.push(f);
+  }
+}
+
 void ready_all(fiber** fibers, std::size_t count) noexcept {
   std::array<fiber*, ready_batch> queued;
   std::uint32_t waiting = 0;
