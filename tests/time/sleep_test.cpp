@@ -3,6 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <signal.h>
+#include <sys/time.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -18,6 +21,7 @@
 #include <ringo/chan.hpp>
 #include <ringo/detail/inspect.hpp>
 #include <ringo/go.hpp>
+#include <ringo/runtime.hpp>
 #include <ringo/sync/mutex.hpp>
 #include <ringo/task.hpp>
 
@@ -62,6 +66,59 @@ TEST_CASE("sleep: is never shorter than asked") {
     thread.start(check);
     ringo::blocking(check);
     thread.join();
+  });
+}
+
+namespace {
+
+/// Interrupts system calls all over the process: SIGALRM every 200 us, without SA_RESTART.
+class interruptions {
+ public:
+  interruptions() {
+    struct sigaction wanted {};
+    wanted.sa_handler = [](int) { ++count_; };
+    ::sigaction(SIGALRM, &wanted, &before_);
+    const itimerval interval{{0, 200}, {0, 200}};
+    ::setitimer(ITIMER_REAL, &interval, nullptr);
+  }
+  interruptions(const interruptions&) = delete;
+  interruptions& operator=(const interruptions&) = delete;
+  ~interruptions() {
+    const itimerval off{};
+    ::setitimer(ITIMER_REAL, &off, nullptr);
+    ::sigaction(SIGALRM, &before_, nullptr);
+  }
+  static int count() { return count_; }
+
+ private:
+  struct sigaction before_ {};
+  static inline std::atomic<int> count_{0};
+};
+
+}  // namespace
+
+TEST_CASE("TM-1: signals do not shorten a sleep") {
+  const interruptions storm;
+  run_on_each([] {
+    const int before = interruptions::count();
+    expect_not_early(3ms);
+    thread_group thread;
+    thread.start([] { expect_not_early(3ms); });
+    thread.join();
+    EXPECT(interruptions::count() > before);
+  });
+}
+
+TEST_CASE("TM-1: a sleep of nothing returns at once, and is no yield") {
+  run_on_each([] {
+    std::atomic<bool> ran{false};
+    ringo::go([&] { ran = true; });
+    for (int i = 0; i < 100; ++i) {
+      ringo::sleep_for(0s);
+      ringo::sleep_for(-1s);
+    }
+    if (ringo::workers() == 1) EXPECT(!ran);  // else another worker may have taken it
+    eventually([&] { return ran.load(); });
   });
 }
 
