@@ -22,4 +22,7 @@
 #include <ringo/task.hpp>
 #include <ringo/thread_pin.hpp>
 #include <ringo/time/after.hpp>
+#include <ringo/time/now.hpp>
+#include <ringo/time/ticker.hpp>
+#include <ringo/time/timer.hpp>
 #include <ringo/version.hpp>

@@ -149,6 +149,24 @@ chan_status chan_core::try_recv(void* slot) {
   return status;
 }
 
+fiber* chan_core::feed(void* value) noexcept {
+  fiber* woken = nullptr;
+  spin_guard guard(lock_);
+  (void)send_now(value, woken);  // full: dropped
+  return woken;
+}
+
+bool chan_core::take_back() noexcept {
+  spin_guard guard(lock_);
+  const std::size_t count = count_.load(std::memory_order_relaxed);  // relaxed: under the lock
+  for (std::size_t left = count; left > 0; --left) {
+    type_.end(at(head_));
+    if (++head_ == capacity_) head_ = 0;
+  }
+  set_count(0);
+  return count > 0;
+}
+
 void chan_core::close() {
   lock_.lock();
   const bool was_closed = closed_.load(std::memory_order_relaxed);  // relaxed: under the lock

@@ -104,11 +104,16 @@ class chan_core {
 
   /// Something that feeds the channel by itself (a timer) and must stop before the channel goes.
   /// Called when the last handle has gone; the feeder frees itself. Set once, before the channel is
-  /// shared.
+  /// shared. The channel's buffer is the feeder's affair: len() and cap() do not show it.
   struct feeder {
     void (*detach)(feeder& self) noexcept;
   };
   void set_feeder(feeder* from) noexcept { feeder_ = from; }
+  /// As try_send(); but the receiver that took the value, if one waited, is for the caller to
+  /// ready.
+  fiber* feed(void* value) noexcept;
+  /// Drops what was fed and not received yet. False: nothing was.
+  bool take_back() noexcept;
 
   chan_core(const chan_core&) = delete;
   chan_core& operator=(const chan_core&) = delete;
@@ -145,9 +150,9 @@ class chan_core {
   }
 
   std::size_t len() const noexcept {
-    return count_.load(std::memory_order_relaxed);  // relaxed: snapshot
+    return feeder_ != nullptr ? 0 : count_.load(std::memory_order_relaxed);  // relaxed: snapshot
   }
-  std::size_t cap() const noexcept { return capacity_; }
+  std::size_t cap() const noexcept { return feeder_ != nullptr ? 0 : capacity_; }
 
  private:
   chan_core(const element_type& type, std::size_t capacity) noexcept
