@@ -22,13 +22,24 @@ struct select_waits {
   static bool claim(void* subject) noexcept {
     auto& self = *static_cast<select_frame*>(subject);
     if (!self.decide(0)) return false;
-    for (waiter& w : std::span(self.waiters, self.ops.size())) {
-      // A channel that is gone has cleared `owner`.
-      if (chan_core* owner = w.owner.load()) self.leave(w, *owner);
-    }
+    leave_all(self, select_frame::undecided);
     return true;
   }
-  static constexpr park_kind kind{"select", &select_waits::after, &select_waits::claim};
+  /// Woken by one channel, it still stands in the queues of the others, which may outlive the run.
+  static void dropped(void* subject) noexcept {
+    auto& self = *static_cast<select_frame*>(subject);
+    leave_all(self, self.decision.load());
+  }
+  static void leave_all(select_frame& self, std::uint32_t but) noexcept {
+    for (std::uint32_t i = 0; i < self.ops.size(); ++i) {
+      // Null: a nil channel, or one that is gone or has dropped the waiter. That of the winner may
+      // be gone without having told.
+      chan_core* owner = i == but ? nullptr : self.waiters[i].owner.load();
+      if (owner != nullptr) self.leave(self.waiters[i], *owner);
+    }
+  }
+  static constexpr park_kind kind{
+      "select", &select_waits::after, &select_waits::claim, &select_waits::dropped};
 };
 
 namespace {

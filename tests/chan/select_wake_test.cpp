@@ -409,3 +409,29 @@ TEST_CASE("SE-14: destinations of cases that did not run survive a wake-up by cl
     EXPECT(!c.try_send(nullptr));
   });
 }
+
+// A select that one channel had woken at the end of a run still stood in the queue of the other,
+// where the next run found it on a stack that was no longer its own.
+TEST_CASE("select: woken but never run again at the end of a run, it leaves every queue") {
+  for_each_worker_count([](std::size_t workers) {
+    for (int round = 0; round < 20; ++round) {
+      auto a = ringo::make_chan<int>(1);
+      auto b = ringo::make_chan<int>(1);
+      run_on(
+          workers,
+          [&] {
+            for (int i = 0; i < 4; ++i) {
+              go_until_parked(parked_in_select, [=] {
+                std::optional<int> value;
+                ringo::select(ringo::recv(a, value), ringo::recv(b, value));
+              });
+            }
+            (void)a.try_send(1);
+            (void)a.try_send(2);
+          },
+          leftovers::allowed);
+      CHECK(b.try_send(1));
+      CHECK(b.len() == 1);
+    }
+  });
+}
