@@ -3,13 +3,16 @@
 #include <cstddef>
 #include <iterator>
 #include <optional>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
 #include <ringo/detail/assert.hpp>
+#include <ringo/detail/cancellable.hpp>
 #include <ringo/detail/chan_core.hpp>
 #include <ringo/detail/chan_handle.hpp>
 #include <ringo/error.hpp>
+#include <ringo/result.hpp>
 
 namespace ringo {
 
@@ -110,6 +113,14 @@ class send_operations {
   /// Source: The Go Programming Language Specification, "Send statements".
   void send(T value) const { send_to(target(), &value); }
 
+  /// As send(value), but gives up with ctx.err() when the context is done: nothing was sent then,
+  /// and the value is lost. A context that is done on entry wins over a channel that could take the
+  /// value; later, a send that has happened wins. Empty: sent. Panics "nil context", and as send().
+  /// O(1), allocates nothing.
+  [[nodiscard]] std::error_code send(const ringo::context& ctx, T value) const {
+    return send_until(ctx, target(), &value);
+  }
+
   /// Sends if that needs no waiting. False: it would block, or the channel is nil; `value` is
   /// untouched. Never blocks. Panics and visibility as send(). O(1), allocates nothing.
   bool try_send(T&& value) const { return try_send_to(target(), &value); }
@@ -145,6 +156,17 @@ class recv_operations {
     return value;
   }
 
+  /// As recv(), but gives up with ctx.err() when the context is done; errc::closed: closed and
+  /// drained. A context that is done on entry wins over a value; later, a value that has arrived
+  /// wins, and none is ever lost. Panics "nil context". O(1), allocates nothing.
+  result<T> recv(const ringo::context& ctx) const {
+    element_slot<T> slot;
+    if (const auto error = recv_unless(cancellation_of(ctx), target(), slot.room())) return error;
+    std::optional<T> value;
+    take_from(slot, value);
+    return result<T>(*std::move(value));
+  }
+
   /// Receives if that needs no waiting; try_recv_result::closed() tells the end. Never blocks;
   /// finds nothing on a nil channel. Visibility as recv(). O(1), allocates nothing.
   try_recv_result<T> try_recv() const {
@@ -173,6 +195,10 @@ class send_operations<void, Handle> {
  public:
   /// Sends one signal; otherwise as send() of a chan<T>.
   void send() const { send_to(target(), &nothing); }
+  /// As send(ctx, value) of a chan<T>.
+  [[nodiscard]] std::error_code send(const ringo::context& ctx) const {
+    return send_until(ctx, target(), &nothing);
+  }
   /// Sends if that needs no waiting; otherwise as try_send() of a chan<T>.
   bool try_send() const { return try_send_to(target(), &nothing); }
   /// As close() of a chan<T>. Closing is how many fibers are told at once.
@@ -190,6 +216,10 @@ class recv_operations<void, Handle> {
   bool recv() const {
     if (target() == nullptr) block_on_nil_recv();
     return target()->recv(nullptr);
+  }
+  /// As recv(ctx) of a chan<T>. Empty: a signal.
+  [[nodiscard]] std::error_code recv(const ringo::context& ctx) const {
+    return recv_unless(cancellation_of(ctx), target(), nullptr);
   }
   /// As try_recv() of a chan<T>.
   try_recv_result<void> try_recv() const {
@@ -254,6 +284,11 @@ class recv_chan : public detail::chan_handle, public detail::recv_operations<T, 
   // NOLINTNEXTLINE(google-explicit-constructor): the conversion is the point
   recv_chan(const chan<T>& both) noexcept : chan_handle(both) {}
   recv_chan(chan<T>&& both) noexcept : chan_handle(std::move(both)) {}  // NOLINT: as above
+
+ private:
+  explicit recv_chan(detail::chan_core* adopted) noexcept : chan_handle(adopted) {}
+
+  friend class context;
 };
 
 /// Makes a channel with a buffer of `capacity` elements; 0: unbuffered, a send then waits for its

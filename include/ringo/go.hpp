@@ -8,10 +8,12 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
+#include <ringo/detail/cancellable.hpp>
 #include <ringo/detail/closure.hpp>
 
 namespace ringo {
@@ -95,6 +97,10 @@ std::chrono::nanoseconds to_nanoseconds(T duration) noexcept {
 
 void sleep_until_time(std::chrono::steady_clock::time_point deadline) noexcept;
 void sleep_for_nanoseconds(std::chrono::nanoseconds duration) noexcept;
+std::error_code sleep_until_time(cancellation* stop,
+                                 std::chrono::steady_clock::time_point deadline) noexcept;
+std::error_code sleep_for_nanoseconds(cancellation* stop,
+                                      std::chrono::nanoseconds duration) noexcept;
 
 }  // namespace detail
 
@@ -147,6 +153,22 @@ void sleep_for(std::chrono::duration<Rep, Period> duration) {
 /// goes behind the other runnable ones, and a plain thread returns at once.
 inline void sleep_until(std::chrono::steady_clock::time_point deadline) {
   detail::sleep_until_time(deadline);
+}
+
+/// As sleep_for(duration), but gives up with ctx.err() when the context is done; at once if it is
+/// done on entry. Empty: the whole time has passed. On a plain thread the timer is that of the
+/// runtime, so one must run. Panics "nil context".
+template <typename Rep, typename Period>
+[[nodiscard]] std::error_code sleep_for(const context& ctx,
+                                        std::chrono::duration<Rep, Period> duration) {
+  return detail::sleep_for_nanoseconds(detail::cancellation_of(ctx),
+                                       detail::to_nanoseconds(duration));
+}
+
+/// As sleep_until(deadline), but gives up as sleep_for(ctx, duration) does.
+[[nodiscard]] inline std::error_code sleep_until(const context& ctx,
+                                                 std::chrono::steady_clock::time_point deadline) {
+  return detail::sleep_until_time(detail::cancellation_of(ctx), deadline);
 }
 
 /// Ends the calling fiber after running the destructors of its frames. It unwinds with an exception

@@ -9,6 +9,7 @@
 #include <ringo/detail/completion.hpp>
 #include <ringo/error.hpp>
 #include <ringo/go.hpp>
+#include <ringo/result.hpp>
 
 namespace ringo {
 namespace detail {
@@ -102,10 +103,23 @@ class [[nodiscard]] task {
   T join() {
     if (state_ == nullptr) detail::panic("join called twice");
     state_->finished.wait();
-    const std::unique_ptr<detail::task_state<T>> owned(std::exchange(state_, nullptr));
-    if (owned->exited) detail::panic("join of a fiber that called goexit");
-    if (owned->thrown) std::rethrow_exception(owned->thrown);
-    if constexpr (!std::is_void_v<T>) return std::move(*owned->value);
+    return take();
+  }
+
+  /// The same, but gives up with ctx.err() when the context is done before the fiber has ended, and
+  /// at once if it is done on entry. The task keeps its fiber then: join() may be called again.
+  /// Panics as join(), and "nil context".
+  auto join(const context& ctx)
+      -> std::conditional_t<std::is_void_v<T>, std::error_code, result<T>> {
+    if (state_ == nullptr) detail::panic("join called twice");
+    if (const auto given_up = detail::wait_for(state_->finished, detail::cancellation_of(ctx)))
+      return given_up;
+    if constexpr (std::is_void_v<T>) {
+      take();
+      return std::error_code{};
+    } else {
+      return take();
+    }
   }
 
   /// Lets the fiber go on alone; nothing on an empty task. Never blocks. If the fiber has ended
@@ -122,6 +136,14 @@ class [[nodiscard]] task {
   detail::task_state<T>* state_ = nullptr;
 
   explicit task(detail::task_state<T>* state) noexcept : state_(state) {}
+
+  /// The fiber has ended.
+  T take() {
+    const std::unique_ptr<detail::task_state<T>> owned(std::exchange(state_, nullptr));
+    if (owned->exited) detail::panic("join of a fiber that called goexit");
+    if (owned->thrown) std::rethrow_exception(owned->thrown);
+    if constexpr (!std::is_void_v<T>) return std::move(*owned->value);
+  }
 
   template <typename Fn, typename... Args>
   requires detail::spawnable<Fn, Args...>

@@ -63,8 +63,11 @@ chan_core* chan_core::make(const element_type& type, std::ptrdiff_t capacity) {
   return core;
 }
 
+void chan_core::last_handle_gone() noexcept {
+  if (feeder_ == nullptr || feeder_->detach(*feeder_)) destroy();
+}
+
 void chan_core::destroy() noexcept {
-  if (feeder_ != nullptr) feeder_->detach(*feeder_);
   {
     spin_guard guard(lock_);
     for (std::size_t count = count_.load(); count > 0; --count) {
@@ -192,6 +195,18 @@ void chan_core::close() {
     lock_.unlock();
     ready_all(woken.data(), count);
     if (count < woken.size()) return;
+  }
+}
+
+void chan_core::close_into(intrusive_queue<fiber>& woken) noexcept {
+  spin_guard guard(lock_);
+  closed_.store(true, std::memory_order_release);  // pairs with recv_would_block()
+  for (auto [queue, waiting] :
+       {std::pair{&receivers_, &receivers_waiting_}, std::pair{&senders_, &senders_waiting_}}) {
+    while (waiter* w = next_waiter(*queue, *waiting)) {
+      w->ok = false;
+      woken.push(w->who);
+    }
   }
 }
 

@@ -75,6 +75,7 @@ struct select_frame {
   void leave(waiter& w, chan_core& owner) noexcept RINGO_NO_THREAD_SAFETY;
 
   friend struct select_waits;
+  friend struct cancellable_wait;
 };
 
 }  // namespace ringo::detail

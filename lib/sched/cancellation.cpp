@@ -1,7 +1,10 @@
 #include "sched/cancellation.hpp"
 
+#include <array>
 #include <cstddef>
 #include <type_traits>
+
+#include <ringo/go.hpp>
 
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -9,22 +12,79 @@
 
 namespace ringo::detail {
 
-bool cancellation::cancel(std::error_code why) noexcept {
-  fiber_queue woken;
-  {
-    spin_guard guard(lock_);
-    if (done_.load(std::memory_order_relaxed)) return false;  // relaxed: under the lock
-    code_ = why;
-    done_.store(true, std::memory_order_release);  // pairs with done()
-    while (listener* l = listeners_.pop_front()) l->fire(*l, woken);
+cancellation::~cancellation() {
+  spin_guard guard(lock_);
+  while (listener* l = listeners_.pop_front()) l->owner.store(nullptr);
+}
+
+void cancellation::walk::wake_all() noexcept {
+  for (;;) {
+    std::array<fiber*, ready_batch> batch;
+    std::size_t count = 0;
+    while (count < batch.size() && !woken.empty()) batch[count++] = woken.pop();
+    if (count == 0) return;
+    if (count == 1) {
+      ready(batch[0]);
+    } else {
+      ready_all(batch.data(), count);
+    }
   }
-  while (fiber* f = woken.pop()) ready(f);
-  return true;
+}
+
+void cancellation::begin(walk& found, std::error_code why, std::error_code cause) noexcept {
+  code_ = why;
+  cause_ = cause;
+  state_.store(state::begun, std::memory_order_release);  // pairs with done()
+  if (announce_ != nullptr) announce_(*this, found);
+  state_.store(state::announced, std::memory_order_release);  // pairs with done()
+}
+
+void cancellation::await_cancel() const noexcept {
+  spin_guard guard(lock_);
+}
+
+bool cancellation::cancel(std::error_code why) noexcept {
+  walk found;
+  const bool first = cancel(found, why, why);
+  found.wake_all();
+  return first;
+}
+
+bool cancellation::cancel(walk& found, std::error_code why, std::error_code cause) noexcept {
+  lock_.lock();
+  if (!is_alive()) {
+    lock_.unlock();
+    return false;
+  }
+  begin(found, why, cause);
+  up_ = nullptr;
+  for (cancellation* at = this;;) {
+    listener* const l = at->listeners_.pop_front();
+    if (l == nullptr) {
+      cancellation* const up = at->up_;
+      at->lock_.unlock();
+      if (up == nullptr) return true;
+      at = up;
+    } else if (cancellation* const child = l->child) {
+      child->lock_.lock();
+      if (child->is_alive()) {
+        child->begin(found, why, cause);
+        child->up_ = at;
+        at = child;
+      } else {
+        child->lock_.unlock();
+      }
+    } else {
+      l->owner.store(nullptr, std::memory_order_relaxed);  // relaxed: read after a run only
+      l->fire(*l, found);
+    }
+  }
 }
 
 bool cancellation::add(listener& l) noexcept {
   spin_guard guard(lock_);
-  if (done_.load(std::memory_order_relaxed)) return false;  // relaxed: under the lock
+  if (!is_alive()) return false;
+  l.owner.store(this, std::memory_order_relaxed);  // relaxed: read by who added it, or after a run
   listeners_.push_back(&l);
   return true;
 }
@@ -59,10 +119,10 @@ struct cancellable_sleeper {
       ready.push(self.who);
     }
   }
-  static void fire_cancel(cancellation::listener& l, fiber_queue& woken) noexcept {
+  static void fire_cancel(cancellation::listener& l, cancellation::walk& found) noexcept {
     // ready() will wake it: the queue only carries it out of the lock.
     cancellable_sleeper& self = of(l);
-    if (!self.decided.exchange(true)) woken.push(self.who);
+    if (!self.decided.exchange(true)) found.woken.push(self.who);
   }
   /// The heap's lock is still held: the frame lives until it is released, since the fiber removes
   /// its timer first.
@@ -79,12 +139,19 @@ struct cancellable_sleeper {
   static bool claim(void* subject) noexcept {
     auto& self = *static_cast<cancellable_sleeper*>(subject);
     if (self.decided.exchange(true)) return false;
-    timer_heap::remove(self.timer);
-    self.stop->remove(self.on_cancel);
+    dropped(subject);
     return true;
   }
-  static constexpr park_kind kind{
-      "sleep", &cancellable_sleeper::after, &cancellable_sleeper::claim};
+  /// Whichever of the two has not fired must not find the frame any more.
+  static void dropped(void* subject) noexcept {
+    auto& self = *static_cast<cancellable_sleeper*>(subject);
+    timer_heap::remove(self.timer);
+    cancellation::forget(self.on_cancel);
+  }
+  static constexpr park_kind kind{"sleep",
+                                  &cancellable_sleeper::after,
+                                  &cancellable_sleeper::claim,
+                                  &cancellable_sleeper::dropped};
 };
 static_assert(std::is_standard_layout_v<cancellable_sleeper>);
 
@@ -105,6 +172,21 @@ std::error_code sleep_until_time(cancellation& stop, time_point deadline) noexce
   const bool timer_was_set = timer_heap::remove(self.timer);
   stop.remove(self.on_cancel);
   return timer_was_set ? stop.code() : std::error_code{};
+}
+
+std::error_code sleep_until_time(cancellation* stop, time_point deadline) noexcept {
+  if (stop != nullptr) return sleep_until_time(*stop, deadline);
+  sleep_until_time(deadline);
+  return {};
+}
+
+std::error_code sleep_for_nanoseconds(cancellation* stop, nanoseconds duration) noexcept {
+  if (stop != nullptr) {
+    if (duration.count() <= 0) return stop->code();
+    return sleep_until_time(*stop, deadline_after(steady_clock::now(), duration));
+  }
+  sleep_for_nanoseconds(duration);
+  return {};
 }
 
 }  // namespace ringo::detail

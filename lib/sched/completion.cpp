@@ -1,6 +1,7 @@
 #include <ringo/detail/completion.hpp>
 
 #include "fiber/sanitizer.hpp"
+#include "sched/cancellation.hpp"
 #include "sched/park.hpp"
 
 namespace ringo::detail {
@@ -26,7 +27,7 @@ struct completion_waits {
 bool completion::finish() noexcept {
   const std::uintptr_t before = word_.exchange(done);
   if (before == abandoned) return false;
-  if (before != 0) ready(reinterpret_cast<fiber*>(before));
+  if (before != 0 && before != called_off) ready(reinterpret_cast<fiber*>(before));
   return true;
 }
 
@@ -39,6 +40,72 @@ RINGO_NO_TSAN void completion::wait() {
   word_.load();  // takes over what the finisher did, if `after` found it done: under another
                  // identity
 #endif
+}
+
+/// A waiter that listens to a cancellation; the steps are in completion.hpp.
+struct cancellable_completion : cancellation::listener {
+  completion& subject;
+  fiber* who;
+
+  cancellable_completion(completion& waited_for, fiber* me) noexcept
+      : subject(waited_for), who(me) {
+    fire = &call_off;
+  }
+
+  static void call_off(cancellation::listener& l, cancellation::walk& found) noexcept {
+    auto& self = static_cast<cancellable_completion&>(l);
+    fiber* who = self.who;
+    std::uintptr_t seen = 0;
+    if (self.subject.word_.compare_exchange_strong(seen, completion::called_off)) return;
+    if (seen == reinterpret_cast<std::uintptr_t>(who) &&
+        self.subject.word_.compare_exchange_strong(seen, 0)) {
+      found.woken.push(who);
+    }
+  }
+  /// Not instrumented: reads what the waiter wrote a moment ago, on this thread.
+  RINGO_NO_TSAN static void after(void* subject) noexcept {
+    auto& self = *static_cast<cancellable_completion*>(subject);
+    fiber* who = self.who;
+    std::uintptr_t pending = 0;
+    // Failure: the finisher or the canceller came first, and did not wake anybody.
+    if (!self.subject.word_.compare_exchange_strong(pending, reinterpret_cast<std::uintptr_t>(who)))
+      ready(who);
+  }
+  static bool claim(void* subject) noexcept {
+    auto& self = *static_cast<cancellable_completion*>(subject);
+    auto waiting = reinterpret_cast<std::uintptr_t>(self.who);
+    if (!self.subject.word_.compare_exchange_strong(waiting, 0)) return false;
+    dropped(subject);
+    return true;
+  }
+  static void dropped(void* subject) noexcept {
+    cancellation::forget(*static_cast<cancellable_completion*>(subject));
+  }
+  static constexpr park_kind kind{"task join",
+                                  &cancellable_completion::after,
+                                  &cancellable_completion::claim,
+                                  &cancellable_completion::dropped};
+};
+
+RINGO_NO_TSAN bool completion::wait(cancellation& stop) {
+  if (word_.load() == done) return true;
+  cancellable_completion self(*this, current_fiber());
+  if (!stop.add(self)) return false;
+  sanitizer_release(&word_);  // `after` publishes the waiter under another identity
+  park(cancellable_completion::kind, &self);
+  stop.remove(self);
+  std::uintptr_t seen = called_off;
+  word_.compare_exchange_strong(seen, 0);
+  return seen == done;
+}
+
+std::error_code wait_for(completion& finished, cancellation* stop) {
+  if (stop == nullptr) {
+    finished.wait();
+    return {};
+  }
+  if (stop->done() || !finished.wait(*stop)) return stop->code();
+  return {};
 }
 
 bool completion::abandon() noexcept {

@@ -23,9 +23,10 @@ void channel_timer::fire_channel(timer_node& node, time_point due, fiber_queue& 
   if (fiber* receiver = self.channel->feed(&due)) ready_onto(receiver, ready);
 }
 
-void channel_timer::end(chan_core::feeder& self) noexcept {
+bool channel_timer::end(chan_core::feeder& self) noexcept {
   const std::unique_ptr<channel_timer> owned(static_cast<channel_timer*>(&self));
   timer_heap::remove(*owned);
+  return true;
 }
 
 void function_timer::fire_function(timer_node& node,

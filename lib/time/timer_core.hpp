@@ -65,7 +65,7 @@ struct timer_core : timer_node {
 struct channel_timer : timer_core, chan_core::feeder {
   channel_timer() noexcept : chan_core::feeder{&channel_timer::end} {}
   static void fire_channel(timer_node& node, time_point due, fiber_queue& ready) noexcept;
-  static void end(chan_core::feeder& self) noexcept;
+  static bool end(chan_core::feeder& self) noexcept;
 };
 
 struct function_timer : timer_core {

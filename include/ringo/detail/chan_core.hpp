@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
+#include <ringo/detail/cancellable.hpp>
 #include <ringo/detail/config.hpp>
 #include <ringo/detail/intrusive_list.hpp>
 #include <ringo/detail/spinlock.hpp>
@@ -102,11 +104,13 @@ class chan_core {
   /// Panics "makechan: size out of range".
   static chan_core* make(const element_type& type, std::ptrdiff_t capacity);
 
-  /// Something that feeds the channel by itself (a timer) and must stop before the channel goes.
-  /// Called when the last handle has gone; the feeder frees itself. Set once, before the channel is
-  /// shared. The channel's buffer is the feeder's affair: len() and cap() do not show it.
+  /// Something that feeds the channel by itself (a timer, a context) and must stop before the
+  /// channel goes. Called when the last handle has gone. True: the feeder has freed itself, and the
+  /// channel goes too. False: the channel belongs to the feeder, and may be gone already. Set once,
+  /// before the channel is shared. The channel's buffer is the feeder's affair: len() and cap() do
+  /// not show it.
   struct feeder {
-    void (*detach)(feeder& self) noexcept;
+    bool (*detach)(feeder& self) noexcept;
   };
   void set_feeder(feeder* from) noexcept { feeder_ = from; }
   /// As try_send(); but the receiver that took the value, if one waited, is for the caller to
@@ -115,6 +119,17 @@ class chan_core {
   /// Drops what was fed and not received yet. False: nothing was.
   bool take_back() noexcept;
 
+  /// For a channel that belongs to its feeder: it then has no handle but those that are given out
+  /// by add_first_handle(), and dispose() ends it.
+  void belong_to(feeder* owner) noexcept {
+    feeder_ = owner;
+    handles_.store(0, std::memory_order_relaxed);  // relaxed: not shared yet
+  }
+  /// True: there was no handle before. For each `true` there is one call of detach().
+  // acquire pairs with drop_handle()
+  bool add_first_handle() noexcept { return handles_.fetch_add(1, std::memory_order_acq_rel) == 0; }
+  void dispose() noexcept { destroy(); }
+
   chan_core(const chan_core&) = delete;
   chan_core& operator=(const chan_core&) = delete;
 
@@ -122,7 +137,7 @@ class chan_core {
   void add_handle() noexcept { handles_.fetch_add(1, std::memory_order_relaxed); }
   void drop_handle() noexcept {
     // acq_rel pairs with itself: the last one sees what the others did
-    if (handles_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+    if (handles_.fetch_sub(1, std::memory_order_acq_rel) == 1) last_handle_gone();
   }
 
   /// Moves from `value` when it succeeds. False: closed.
@@ -133,6 +148,8 @@ class chan_core {
   chan_status try_recv(void* slot);
   /// Panics "close of closed channel".
   void close();
+  /// close() of an open channel, but what it wakes is only collected. For who holds a lock.
+  void close_into(intrusive_queue<fiber>& woken) noexcept;
 
   /// Snapshots: true only if at some moment during the call a receive (a send) could not have gone
   /// on. The order matters: who closes a channel and then takes the last element is seen in that
@@ -173,6 +190,7 @@ class chan_core {
   std::atomic<std::size_t> handles_{1};
   feeder* feeder_ = nullptr;  // immutable once the channel is shared
 
+  void last_handle_gone() noexcept;
   void destroy() noexcept;
   void* at(std::size_t place) noexcept { return buffer_ + place * type_.size; }
   void set_count(std::size_t count) noexcept {
@@ -192,7 +210,14 @@ class chan_core {
 
   friend struct select_frame;
   friend struct chan_waits;
+  friend struct cancellable_wait;
 };
+
+/// Send and receive that give up with the code of `stop` (null: never) once that is done; one that
+/// is done on entry wins. Empty: the value was transferred; errc::closed: the channel is closed
+/// (and drained). A null channel is Go's nil channel. The steps are in chan_cancel.cpp.
+[[nodiscard]] std::error_code send_unless(cancellation* stop, chan_core* channel, void* value);
+[[nodiscard]] std::error_code recv_unless(cancellation* stop, chan_core* channel, void* slot);
 
 /// Blocks for ever: an operation on a nil channel, or a select without cases.
 [[noreturn]] void panic_send_on_closed();

@@ -79,6 +79,12 @@ inline void send_to(chan_core* core, void* value) {
   if (!core->send(value)) panic_send_on_closed();
 }
 
+inline std::error_code send_until(const ringo::context& ctx, chan_core* core, void* value) {
+  const auto error = send_unless(cancellation_of(ctx), core, value);
+  if (error == errc::closed) panic_send_on_closed();
+  return error;
+}
+
 inline bool try_send_to(chan_core* core, void* value) {
   if (core == nullptr) return false;
   const chan_status status = core->try_send(value);
