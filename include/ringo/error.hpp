@@ -8,8 +8,7 @@ namespace ringo {
 
 /// What the world can say no with, beside the system's own codes (which stay in
 /// std::system_category). `canceled` equals std::errc::operation_canceled and `deadline_exceeded`
-/// equals std::errc::timed_out when compared as conditions. No call of this version returns one:
-/// they are for the I/O and contexts to come, and for programs that want the same words.
+/// equals std::errc::timed_out when compared as conditions.
 enum class errc {
   eof = 1,            ///< the stream has ended
   canceled,           ///< the context was cancelled

@@ -4,6 +4,7 @@
 
 #include <ringo/blocking.hpp>
 #include <ringo/chan.hpp>
+#include <ringo/context.hpp>
 #include <ringo/defer.hpp>
 #include <ringo/error.hpp>
 #include <ringo/fiber_local.hpp>
