@@ -416,7 +416,7 @@ TEST_CASE("select: woken but never run again at the end of a run, it leaves ever
   for_each_worker_count([](std::size_t workers) {
     for (int round = 0; round < 20; ++round) {
       auto a = ringo::make_chan<int>(1);
-      auto b = ringo::make_chan<int>(1);
+      auto b = ringo::make_chan<int>();
       run_on(
           workers,
           [&] {
@@ -430,8 +430,7 @@ TEST_CASE("select: woken but never run again at the end of a run, it leaves ever
             (void)a.try_send(2);
           },
           leftovers::allowed);
-      CHECK(b.try_send(1));
-      CHECK(b.len() == 1);
+      CHECK(b.core()->send_would_block());  // nobody stands in its queue
     }
   });
 }
