@@ -112,12 +112,7 @@ struct cancellable_sleeper {
   }
   static void fire_timer(timer_node& timer, time_point /*due*/, fiber_queue& ready) noexcept {
     auto& self = *reinterpret_cast<cancellable_sleeper*>(&timer);
-    if (self.decided.exchange(true)) return;
-    if (self.who->is_thread) {
-      detail::ready(self.who);
-    } else if (self.who->wake()) {
-      ready.push(self.who);
-    }
+    if (!self.decided.exchange(true)) ready_onto(self.who, ready);
   }
   static void fire_cancel(cancellation::listener& l, cancellation::walk& found) noexcept {
     // ready() will wake it: the queue only carries it out of the lock.

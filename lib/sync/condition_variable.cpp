@@ -33,6 +33,21 @@ waiter& waiter_of(void* subject) noexcept {
   return *static_cast<waiter*>(static_cast<sync_waiter*>(subject));
 }
 
+/// Step 1 of notify. True: somebody waits, and the queue is locked.
+bool lock_if_awaited(queue& of) noexcept {
+  unsigned turn = 0;
+  for (std::uint32_t word = of.load();;) {
+    if ((word & queue::locked_queue) != 0) {
+      queue::pause(turn);
+      word = of.load();
+    } else if ((word & queue::waiting) == 0) {
+      return false;
+    } else if (of.try_lock(word)) {
+      return true;
+    }
+  }
+}
+
 /// Step 2 of notify.
 waiter* take_out(queue& from) noexcept {
   auto* w = static_cast<waiter*>(from.pop());
@@ -102,34 +117,14 @@ void condition_variable::sleep(waiter& self) noexcept {
 }
 
 void condition_variable::notify_one() noexcept {
-  unsigned turn = 0;
-  for (std::uint32_t word = queue_.load();;) {
-    if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
-      word = queue_.load();
-    } else if ((word & queue::waiting) == 0) {
-      return;
-    } else if (queue_.try_lock(word)) {
-      waiter* const first = take_out(queue_);
-      queue_.publish(queue_.empty() ? 0 : queue::waiting);
-      wake(first);
-      return;
-    }
-  }
+  if (!lock_if_awaited(queue_)) return;
+  waiter* const first = take_out(queue_);
+  queue_.publish(queue_.empty() ? 0 : queue::waiting);
+  wake(first);
 }
 
 void condition_variable::notify_all() noexcept {
-  unsigned turn = 0;
-  for (std::uint32_t word = queue_.load();;) {
-    if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
-      word = queue_.load();
-    } else if ((word & queue::waiting) == 0) {
-      return;
-    } else if (queue_.try_lock(word)) {
-      break;
-    }
-  }
+  if (!lock_if_awaited(queue_)) return;
   waiter* first = take_out(queue_);
   waiter* last = first;
   while (waiter* const w = take_out(queue_)) {

@@ -14,10 +14,11 @@
 ///   the holders allow it.
 ///
 /// lock:          1. word 0 -> writing by one step   2. else lock the queue, wait.
-/// lock_shared:   1. neither a writer nor waiters: count by one step   2. else lock the queue,
-/// wait. unlock:        1. nobody waits: clear the bit by one step   2. else lock the queue, clear
-/// the
-///                bit, grant all readers wherever they stand, settle, publish, ready.
+/// lock_shared:   1. neither a writer nor waiters: count by one step
+///                2. else lock the queue, wait.
+/// unlock:        1. nobody waits: clear the bit by one step
+///                2. else lock the queue, clear the bit, grant all readers wherever they stand,
+///                settle, publish, ready.
 /// unlock_shared: 1. nobody waits, or other readers are left: count down by one step   2. else lock
 ///                the queue, count down, settle, publish, ready.
 /// settle:        1. a writer holds it: nothing   2. grant readers up to the first writer
