@@ -18,19 +18,16 @@
 ///
 /// Invariants, under the channel's lock:
 /// - a parked receiver implies an empty buffer (and no parked sender); a parked sender implies a
-/// full one,
-///   or none; but for a select that waits to send and to receive on one channel;
+///   full one, or none; but for a select that waits to send and to receive on one channel;
 /// - `count` elements are in the buffer, the oldest at `head`.
 ///
 /// Steps of a send (a receive mirrors them):
 /// 1. lock; closed: unlock, panic.
 /// 2. A receiver waits: take the oldest one out of the queue; if it is a select, win its decision,
-/// else go
-///    on with the next; move the value straight into its slot; unlock; ready it.
+///    else go on with the next; move the value straight into its slot; unlock; ready it.
 /// 3. There is room: move the value into the buffer; unlock.
 /// 4. Else queue a waiter, park, and let the lock go once off the stack. Whoever takes the waiter
-/// out has done the
-///    transfer, or closed the channel (`ok` tells), when the fiber runs again. The waiter of a
+///    out has done the transfer, or closed the channel (`ok` tells), when the fiber runs again. The waiter of a
 ///    single operation lies in the fiber's control block, those of a select in its frame.
 /// Nothing allocates. Fibers are readied after the lock is released.
 

@@ -16,8 +16,7 @@
 /// step, and the last touch:
 /// - nobody waits: one read-modify-write of the word;
 /// - else: lock the queue, detach those to be woken, then publish the new state and drop the lock
-/// in one store;
-///   only after it ready them.
+///   in one store; only after it ready them.
 /// And no call may return as long as the queue is locked: its holder is still about to touch the
 /// word. A waiter that leaves early takes the queue lock too.
 
