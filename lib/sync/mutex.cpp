@@ -11,13 +11,13 @@
 /// Word: locked, woken, starving, and the two flags of sync_queue.
 ///
 /// lock:   free -> locked by one step, whoever comes first. Else spin a little; else lock the
-///         queue, and park with the word published as locked|waiting. Woken with the lock granted: it is ours.
-///         Woken without: clear `woken` and try again; on failure wait at the front, and once over
-///         1 ms has passed since the first park, publish `starving` with it.
+///         queue, and park with the word published as locked|waiting. Woken with the lock granted:
+///         it is ours. Woken without: clear `woken` and try again; on failure wait at the front,
+///         and once over 1 ms has passed since the first park, publish `starving` with it.
 /// unlock: nobody waits, or somebody is on its way: clear `locked` by one step. Else lock the queue
-///         and take out the first waiter; then either publish {woken, waiting if there are more} and ready it to
-///         compete, or, when starving, grant it the lock: publish {locked, starving, waiting if
-///         there are more} and ready it.
+///         and take out the first waiter; then either publish {woken, waiting if there are more}
+///         and ready it to compete, or, when starving, grant it the lock: publish {locked,
+///         starving, waiting if there are more} and ready it.
 /// A granted waiter ends `starving` if it waited for less than 1 ms or nobody else waits. While the
 /// word is starving it is also locked, so that newcomers cannot slip in.
 ///

@@ -27,8 +27,9 @@
 ///    else go on with the next; move the value straight into its slot; unlock; ready it.
 /// 3. There is room: move the value into the buffer; unlock.
 /// 4. Else queue a waiter, park, and let the lock go once off the stack. Whoever takes the waiter
-///    out has done the transfer, or closed the channel (`ok` tells), when the fiber runs again. The waiter of a
-///    single operation lies in the fiber's control block, those of a select in its frame.
+///    out has done the transfer, or closed the channel (`ok` tells), when the fiber runs again. The
+///    waiter of a single operation lies in the fiber's control block, those of a select in its
+///    frame.
 /// Nothing allocates. Fibers are readied after the lock is released.
 
 namespace ringo::detail {
