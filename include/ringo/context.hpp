@@ -299,11 +299,13 @@ stop_function start_after(const ringo::context& ctx,
 }  // namespace detail
 
 /// Runs fn once in a fiber of its own after ctx is done, at once if it is. Nobody waits for it. The
-/// rules of go() hold for what fn throws. If no runtime runs when ctx is done, it runs on a plain
-/// thread of its own.
+/// rules of go() hold for what fn throws. If no runtime runs when ctx is done, it runs at the
+/// beginning of the next run(), as a timer that came due would; without one, never.
 ///
-/// It keeps ctx until it has run or is taken back, and the stop function does too. Never blocks.
-/// Panics "nil context", "go of nil func value". Two allocations; O(1). Source: Go's
+/// It keeps ctx until it has run or is taken back, and the stop function does too. So fn and ctx
+/// stay for ever if neither comes: when ctx has no deadline and no parent that ends, and the last
+/// cancel function is dropped uncalled. A cancel_guard prevents that.
+/// Never blocks. Panics "nil context", "go of nil func value". Two allocations; O(1). Source: Go's
 /// context.AfterFunc.
 template <typename Fn>
 requires detail::spawnable<Fn>

@@ -1,5 +1,4 @@
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include <ringo/context.hpp>
@@ -7,7 +6,9 @@
 #include <ringo/go.hpp>
 
 #include "context/context_node.hpp"
+#include "sched/current.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/timers.hpp"
 
 /// after_func: a listener that starts a fiber. References: one of the registration, which goes on
 /// to the fiber, and those of the stop functions. The steps are in context_node.hpp.
@@ -34,26 +35,33 @@ void fire(cancellation::listener& l, cancellation::walk& found) noexcept {
   state.next_started = std::exchange(tree.started, &state);
 }
 
+/// By the next run, on a worker and under its heap's lock.
+void fire_start(timer_node& timer, time_point /*due*/, fiber_queue& /*ready*/) noexcept {
+  static_cast<after_func_state::start_timer&>(timer).state->start();
+}
+
 }  // namespace
 
 void after_func_state::start() noexcept {
-  // What the call holds goes before the context does.
-  auto body = [self = counted<after_func_state>(this)]() mutable {
-    const counted<after_func_state> mine = std::move(self);
-    const std::unique_ptr<deferred_call> running = std::move(mine.get()->call);
-    running->run();
-  };
-  if (scheduler::instance().running()) {
+  // On a worker a run is under way, or at its end, and then the fiber is left over like any other.
+  if (current_worker() != nullptr || scheduler::instance().running()) {
     try {
       prepared_fiber prepared(go_options{}, site);
-      prepared.body().emplace(std::move(body));
+      // What the call holds goes before the context does.
+      prepared.body().emplace([self = counted<after_func_state>(this)]() mutable {
+        const counted<after_func_state> mine = std::move(self);
+        const std::unique_ptr<deferred_call> running = std::move(mine.get()->call);
+        running->run();
+      });
       prepared.start();
       return;
     } catch (const panic_error&) {
       // The run has ended meanwhile.
     }
   }
-  std::thread(std::move(body)).detach();
+  when_running.fire = &fire_start;
+  when_running.state = this;
+  add_timer(when_running, steady_clock::now());
 }
 
 bool after_func_state::take_back() noexcept {

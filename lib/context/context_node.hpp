@@ -54,7 +54,8 @@
 /// Made by who wins under the node's lock, and closed at once if the node is done.
 ///
 /// An after_func is a listener. Fired, it goes into the walk, and its fiber is started in 5 or 6;
-/// the fiber drops the reference to the node, which must not happen under a heap's lock.
+/// the fiber drops the reference to the node, which must not happen under a heap's lock. While no
+/// runtime runs there can be no fiber: a timer that is due at once makes it when one does.
 
 namespace ringo::detail {
 
@@ -148,6 +149,11 @@ struct after_func_state : cancellation::listener {
   std::unique_ptr<deferred_call> call;  // of who took the listener out
   const void* site = nullptr;           // immutable
   after_func_state* next_started = nullptr;  // the walk's
+
+  /// For a start while no runtime runs.
+  struct start_timer : timer_node {
+    after_func_state* state = nullptr;
+  } when_running;
 
   /// Runs it in a fiber, which takes over one reference.
   void start() noexcept;

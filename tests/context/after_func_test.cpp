@@ -16,6 +16,7 @@
 
 #include "support/fibers.hpp"
 #include "support/run_on.hpp"
+#include "support/threads.hpp"
 
 using namespace ringo::test;
 using namespace std::chrono_literals;
@@ -130,16 +131,60 @@ TEST_CASE("after_func: what it holds goes when it has run or is taken back") {
   });
 }
 
-TEST_CASE("after_func: without a runtime it runs on a thread of its own") {
-  auto [ctx, cancel] = with_cancel(background());
-  std::atomic<bool> ran{false};
-  std::atomic<bool> same{false};
-  const auto caller = std::this_thread::get_id();
-  after_func(ctx, [&] {
-    same = std::this_thread::get_id() == caller;
-    ran = true;
+// As a timer that came due meanwhile. A stop comes too late for it all the same.
+TEST_CASE("after_func: without a runtime it runs when the next one does") {
+  for_each_worker_count([](std::size_t workers) {
+    auto held = std::make_shared<int>(1);
+    std::atomic<int> ran{0};
+    const auto count = [held, &ran] {
+      EXPECT(ringo::this_fiber::id() != 0);
+      ++ran;
+    };
+    auto cancelled = with_cancel(background());
+    after_func(cancelled.ctx, count);
+    const auto late = after_func(with_cancel(cancelled.ctx).ctx, count);
+    cancelled.cancel();
+    CHECK_FALSE(late());
+    after_func(cancelled.ctx, count);
+    std::thread([&] { after_func(cancelled.ctx, count); }).join();
+    CHECK(ran == 0);
+    run_on(workers, [&] {
+      eventually([&] { return ran == 4; });
+      // A plain thread's during a run.
+      thread_group threads;
+      threads.start([&] { after_func(cancelled.ctx, count); });
+      threads.join();
+      eventually([&] { return ran == 5; });
+    });
+    run_on(workers, [] { let_others_run(); });
+    CHECK(ran == 5);
+    cancelled = {};
+    CHECK(held.use_count() == 2);  // that of `count`
   });
-  cancel();
-  eventually([&] { return ran.load(); });
-  CHECK(!same);
+}
+
+// A plain thread cancels at the very moment at which a run ends: the function belongs to that run,
+// and may be left over, or to the next.
+TEST_CASE("after_func: cancelled while a run ends") {
+  static constexpr auto rounds = sizes::pick<int>(300, 100, 50);
+  for_each_worker_count([](std::size_t workers) {
+    static std::atomic<int> ran{0};
+    ran = 0;
+    for (int i = 0; i < rounds; ++i) {
+      std::atomic<bool> begun{false};
+      std::thread canceller;
+      ringo::run({.workers = static_cast<int>(workers)}, [&] {
+        canceller = std::thread([&begun] {
+          const auto tree = with_cancel(background());
+          after_func(tree.ctx, [] { ++ran; });
+          begun = true;
+          tree.cancel();
+        });
+        while (!begun) ringo::yield();
+      });
+      canceller.join();
+    }
+    ringo::run([] { let_others_run(); });
+    CHECK(ran <= rounds);
+  });
 }
