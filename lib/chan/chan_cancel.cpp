@@ -24,13 +24,14 @@
 /// 4. Queue the waiter, park. The departure: decision arming -> undecided, then unlock. If that
 ///    fails the cancellation came first: unlock, and ready the fiber.
 /// 5. Awake: remove the listener, which waits for a cancel() that is just firing it. If it was
-///    called off, take the waiter out of its queue under the channel's lock.
+///    called off, take the waiter out of its queue under the channel's lock; unless the channel is
+///    gone, or has dropped the waiter, and has noted that in it.
 /// The canceller's: arming -> called_off, nothing more; or undecided -> called_off and wake.
 /// A sender or receiver that finds the waiter must win undecided -> the case, as for any select,
 /// and moves the value only then: nothing is lost, and nothing is done twice. The frame cannot go
-/// before the departure has unlocked: step 5 of a called-off waiter takes that lock, and any other
-/// is woken by somebody who held it. Without a channel (Go's nil channel) the departure touches
-/// nothing after it has armed.
+/// before the departure has unlocked: step 5 of a called-off waiter takes that lock (or sees the
+/// note of somebody who has held it since), and any other is woken by somebody who held it. Without
+/// a channel (Go's nil channel) the departure touches nothing after it has armed.
 
 namespace ringo::detail {
 
@@ -86,9 +87,10 @@ struct cancellable_wait : cancellation::listener {
     cancellation::forget(self);
     if (self.frame.decision.load() == called_off) self.leave();
   }
-  /// A channel that is gone has cleared `owner`.
+  /// A channel that is gone, or has dropped the waiter, has cleared `owner`.
   void leave() noexcept {
-    if (chan_core* where = place.owner.load()) frame.leave(place, *where);
+    // pairs with chan_core::next_waiter() and destroy()
+    if (chan_core* where = place.owner.load(std::memory_order_acquire)) frame.leave(place, *where);
   }
 
   static constexpr const char* reason_of(bool sending, bool nil) noexcept {
@@ -126,7 +128,7 @@ std::error_code cancellable_wait::run(cancellation& stop) {
   park(my_kind(), this);
   stop.remove(*this);
   if (frame.decision.load() == called_off) {
-    if (channel != nullptr) frame.leave(place, *channel);
+    leave();
     return stop.code();
   }
   return place.ok ? std::error_code{} : make_error_code(errc::closed);

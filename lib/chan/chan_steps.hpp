@@ -31,7 +31,7 @@ inline waiter* chan_core::next_waiter(intrusive_list<waiter>& queue,
     // release pairs with recv_would_block(); relaxed: under the lock
     count.store(count.load(std::memory_order_relaxed) - 1, std::memory_order_release);
     if (!w->selecting || static_cast<select_waiter*>(w)->select->decide(w->index)) return w;
-    w->owner.store(nullptr, std::memory_order_relaxed);  // relaxed: for the end of a run, if at all
+    w->owner.store(nullptr, std::memory_order_release);  // pairs with cancellable_wait::leave()
   }
   return nullptr;
 }

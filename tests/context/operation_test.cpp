@@ -165,6 +165,28 @@ TEST_CASE("operations with a context: racing with cancel, nothing is lost and no
   });
 }
 
+// As without a context it would wait for ever: the handle it went in by is gone, and so is the
+// channel. But it can still give up, without a look at that channel.
+TEST_CASE("operations with a context: who waits gives up even if the channel is gone") {
+  run_on_each([] {
+    for (int round = 0; round < 20; ++round) {
+      auto [ctx, cancel] = with_cancel(background());
+      auto ch = std::make_unique<ringo::chan<int>>(make_chan<int>());
+      auto full = std::make_unique<ringo::chan<int>>(make_chan<int>());
+      const auto receiver = go_until_parked(parked_in_recv, [&ch, ctx = ctx] {
+        EXPECT(ch->recv(ctx).error() == canceled);
+      });
+      const auto sender = go_until_parked(
+          parked_in_send, [&full, ctx = ctx] { EXPECT(full->send(ctx, 1) == canceled); });
+      ch.reset();
+      full.reset();
+      cancel();
+      receiver.wait();
+      sender.wait();
+    }
+  });
+}
+
 TEST_CASE("operations with a context: many share one") {
   run_on_each([] {
     auto ch = make_chan<int>();
