@@ -42,6 +42,10 @@ namespace detail {
 /// RINGO_TRACEBACK=crash). No destructor runs.
 [[noreturn]] void fatal(const char* text) noexcept;
 
+/// Before a report that the process ends with: of several threads that come here only the first
+/// returns, so that reports do not mix, and run() does not return any more.
+void begin_last_report() noexcept;
+bool last_report_begun() noexcept;
 /// Ends the process as every fatal does; for callers that have printed already.
 [[noreturn]] void end_process() noexcept;
 

@@ -1,9 +1,12 @@
 #include <ringo/error.hpp>
 
+#include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <ringo/detail/assert.hpp>
@@ -53,7 +56,25 @@ void panic(const std::string& text) {
   throw panic_error(text);
 }
 
+namespace {
+
+std::atomic<std::int32_t> reporter{0};  // atomic: the thread that has begun the last report; or 0
+
+}  // namespace
+
+void begin_last_report() noexcept {
+  const auto self = static_cast<std::int32_t>(::syscall(SYS_gettid));
+  std::int32_t before = 0;
+  if (reporter.compare_exchange_strong(before, self) || before == self) return;
+  for (;;) ::pause();
+}
+
+bool last_report_begun() noexcept {
+  return reporter.load() != 0;
+}
+
 void fatal(const char* text) noexcept {
+  begin_last_report();
   print_error("fatal error: %s\n", text);
   end_process();
 }

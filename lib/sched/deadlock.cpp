@@ -108,6 +108,7 @@ bool foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept {
 }
 
 void report_deadlock(const scheduler& s) noexcept {
+  begin_last_report();
   print_error(s.num_fibers() == 0 ? "fatal error: no fibers (main called goexit) - deadlock!\n"
                                   : "fatal error: all fibers are asleep - deadlock!\n");
   print_error("\n");

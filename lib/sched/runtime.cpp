@@ -118,6 +118,11 @@ class run_guard {
 /// word, which lives as long as the process.
 std::atomic<std::uint32_t> main_finished{0};
 
+/// As in Go, a report wins over the end of main: whoever prints it ends the process.
+void wait_for_last_report() noexcept {
+  while (last_report_begun()) ::pause();
+}
+
 }  // namespace
 
 void run_main(const options& wanted, void (*body)(void*), void* argument) {
@@ -150,8 +155,10 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
     throw;
   }
   while (main_finished.load() == 0) futex_wait(main_finished, 0, nanoseconds(-1));
+  wait_for_last_report();
   report_leftovers();
   s.stop();
+  wait_for_last_report();
   if (thrown) std::rethrow_exception(thrown);
 }
 

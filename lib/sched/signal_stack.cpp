@@ -44,6 +44,7 @@ void on_fault(int signal, siginfo_t* info, void* where) {
   worker* w = worker_of_thread();
   const fiber* f = w != nullptr ? w->current() : nullptr;
   if (f != nullptr && f->memory().base != nullptr && f->memory().in_guard(info->si_addr)) {
+    begin_last_report();
     report_overflow(*f, info->si_addr);
     end_process();
   }

@@ -127,6 +127,7 @@ goexit_signal::~goexit_signal() {
 }
 
 void die_of_exception() noexcept {
+  begin_last_report();
   fiber* self = stack_owner();
   try {
     throw;

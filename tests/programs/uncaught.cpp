@@ -1,11 +1,13 @@
 // Lets an exception leave a fiber, in the way that the first argument names.
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <stdexcept>
 #include <string_view>
+#include <thread>
 
 #include <ringo/blocking.hpp>
 #include <ringo/chan.hpp>
@@ -14,6 +16,8 @@
 #include <ringo/runtime.hpp>
 #include <ringo/sync/wait_group.hpp>
 #include <ringo/task.hpp>
+
+using namespace std::chrono_literals;
 
 struct announcer {
   const char* text;
@@ -44,6 +48,48 @@ void nested() {
     throw std::runtime_error("cause");
   } catch (...) {
     std::throw_with_nested(std::logic_error("effect"));
+  }
+}
+
+/// Its report takes long, and main may end before it is through.
+std::atomic<bool> reporting{false};
+struct slow_to_tell : std::exception {
+  const char* what() const noexcept override {
+    reporting = true;
+    std::this_thread::sleep_for(200ms);  // tidy: real time: main should be at its end by then
+    return "slow to tell";
+  }
+};
+
+/// Its report takes long, and others come meanwhile.
+void throw_at_once() {
+  for (int i = 0; i < 8; ++i) {
+    ringo::go([] {
+      reporting = true;
+      throw slow_to_tell();
+    });
+  }
+}
+
+void chain() {
+  try {
+    try {
+      throw strange{};
+    } catch (...) {
+      std::throw_with_nested(std::runtime_error("second"));
+    }
+  } catch (...) {
+    std::throw_with_nested(std::logic_error("third"));
+  }
+}
+
+/// No handler around go() is one for what the fiber throws.
+void caught_by_nobody() {
+  try {
+    ringo::go(throw_from_middle);
+    for (;;) ringo::yield();
+  } catch (...) {
+    std::puts("caught");
   }
 }
 
@@ -90,6 +136,16 @@ void body(std::string_view mode) {
       while (ringo::num_fibers() > 2) ringo::yield();
     }
     std::puts("unreachable");
+  } else if (mode == "chain") {
+    ringo::go(chain);
+  } else if (mode == "caught_by_nobody") {
+    caught_by_nobody();
+  } else if (mode == "main_ends_meanwhile") {
+    ringo::go([] { throw slow_to_tell(); });
+    while (!reporting) ringo::yield();
+    return;
+  } else if (mode == "many") {
+    throw_at_once();
   } else if (mode == "main_ends") {
     // The fiber throws just as main returns: the report wins, or the run ends well.
     ringo::go([] { throw std::runtime_error("boom"); });
@@ -105,6 +161,8 @@ void body(std::string_view mode) {
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IONBF, 0);
   if (argc != 2) return 1;
-  ringo::run([&] { body(argv[1]); });
+  ringo::options options;
+  options.exit_grace = std::string_view(argv[1]) == "main_ends_meanwhile" ? 0ms : 1'000ms;
+  ringo::run(options, [&] { body(argv[1]); });
   return 0;
 }

@@ -14,6 +14,7 @@ using namespace ringo::test;
 namespace {
 
 constexpr auto main_end_runs = sizes::pick<int>(100, 20, 10);
+constexpr auto slow_reports = sizes::pick<int>(6, 4, 4);
 
 program_result run(const char* mode,
                    const char* workers,
@@ -89,6 +90,28 @@ TEST_CASE("GR-8: the report has the whole chain of nested exceptions") {
   CHECK(result.output.find("effect") < result.output.find("cause"));
 }
 
+TEST_CASE("GR-8: the chain ends with what is no std::exception") {
+  const auto result = run("chain", "2");
+  CAPTURE(result.output);
+  CHECK(result.exited_with(2));
+  CHECK(result.printed("panic: third [std::"));
+  CHECK(result.printed("\n\tcaused by: second [std::"));
+  CHECK(result.printed("\n\tcaused by: an exception that is no std::exception\n"));
+  CHECK(result.output.find("third") < result.output.find("second"));
+  CHECK(result.output.find("second") < result.output.find("no std::exception"));
+}
+
+TEST_CASE("GR-6: a handler around go catches nothing of what the fiber throws") {
+  for (const char* const workers : {"1", "2", "8"}) {
+    const auto result = run("caught_by_nobody", workers);
+    CAPTURE(result.output);
+    CHECK(result.exited_with(2));
+    CHECK(result.printed("panic: boom"));
+    CHECK_FALSE(result.printed("caught\n"));
+    CHECK_FALSE(result.printed("main's destructor"));
+  }
+}
+
 TEST_CASE("GR-5: an exception out of wait_group::go ends the process before anybody is released") {
   for (const char* const workers : {"1", "2", "8"}) {
     const auto result = run("wait_group", workers);
@@ -106,8 +129,33 @@ TEST_CASE("GR-5: with RINGO_TRACEBACK=crash it dumps core") {
   CHECK(result.printed("panic: boom"));
 }
 
-// After Go's TestPanicRace. The fiber may also not have thrown when main ends; but half a report,
-// or a report and a good end, must not be.
+// After Go's TestPanicRace. Main ends, without any grace, while a fiber is in the middle of its
+// report.
+TEST_CASE("GR-7: main's end does not cut a report short, and does not win over it") {
+  for (int i = 0; i < slow_reports; ++i) {
+    const auto result = run("main_ends_meanwhile", i % 2 == 0 ? "2" : "8");
+    CAPTURE(result.output);
+    CHECK(result.exited_with(2));
+    CHECK(result.printed("panic: slow to tell"));
+    CHECK(result.printed("spawned at"));
+    CHECK_FALSE(result.printed("abandoned"));
+  }
+}
+
+TEST_CASE("GR-7: of several reports one is printed, and whole") {
+  for (const char* const workers : {"1", "2", "8"}) {
+    const auto result = run("many", workers);
+    CAPTURE(result.output);
+    CHECK(result.exited_with(2));
+    const auto first = result.output.find("panic: slow to tell");
+    REQUIRE(first != std::string::npos);
+    CHECK(result.output.find("panic:", first + 1) == std::string::npos);
+    CHECK(result.printed("spawned at"));
+  }
+}
+
+// The moment of the throw is left to chance: the fiber may also not have thrown when main ends. But
+// half a report, or a report and a good end, must not be.
 TEST_CASE("GR-7: a report that has begun is finished, even if main returns meanwhile") {
   for (int i = 0; i < main_end_runs; ++i) {
     const auto result = run("main_ends", i % 2 == 0 ? "2" : "8");
