@@ -178,9 +178,9 @@ template <typename Rep, typename Period>
 ///
 /// In the main fiber, run() goes on until no fiber is left; that is then fatal: "no fibers (main
 /// called goexit) - deadlock!". Fatal too: "goexit was swallowed by a catch (...) that did not
-/// rethrow".
-/// Panics: "goexit on a thread that is no fiber".
-/// Source: Go's runtime.Goexit.
+/// rethrow". In a handler it takes the place of the exception that is being handled. In a
+/// destructor it ends the process by std::terminate(), as any exception that leaves one. Panics:
+/// "goexit on a thread that is no fiber". Source: Go's runtime.Goexit.
 [[noreturn]] void goexit();
 
 namespace this_fiber {

@@ -34,10 +34,36 @@ void replaced() {
   }
 }
 
+struct exits {
+  exits() = default;
+  exits(const exits&) = delete;
+  exits& operator=(const exits&) = delete;
+  ~exits() {
+    ringo::goexit();  // NOLINT(bugprone-exception-escape): the misuse under test
+  }
+};
+
+void in_destructor(std::string_view mode) {
+  const exits last;
+  if (mode == "exception_in_flight") throw std::runtime_error("in flight");
+  if (mode == "goexit_in_flight") ringo::goexit();
+}
+
 void body(std::string_view mode) {
   auto never = ringo::make_chan<int>();
   if (mode == "swallowed" || mode == "replaced") {
     ringo::go(mode == "swallowed" ? swallowed : replaced);
+    static_cast<void>(never.recv());
+  }
+  if (mode == "exception_in_flight" || mode == "goexit_in_flight" || mode == "nothing_in_flight") {
+    ringo::go([mode] {
+      try {
+        in_destructor(mode);
+      } catch (...) {
+        std::puts("unreachable");
+        throw;
+      }
+    });
     static_cast<void>(never.recv());
   }
   auto released = ringo::make_chan<void>();

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <csignal>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -160,6 +161,75 @@ TEST_CASE("goexit: a catch (...) that swallows it is fatal") {
       CHECK(result.printed("fatal error: goexit was swallowed"));
       CHECK_FALSE(result.printed("unreachable"));
     }
+  }
+}
+
+// After Go's TestGoexitInPanic. A handler stands for Go's deferred call.
+TEST_CASE("GR-12: goexit in a handler ends the exception, and the fiber") {
+  run_on_each([] {
+    for (int i = 0; i < 20; ++i) {
+      std::vector<int> order;
+      bool went_on = false;
+      ringo::wait_group group;
+      group.go([&] {
+        const note last{order, 2};
+        try {
+          const note first{order, 1};
+          throw std::runtime_error("ends here");
+        } catch (const std::runtime_error&) {
+          ringo::goexit();
+        }
+        went_on = true;
+      });
+      group.wait();
+      EXPECT(order == std::vector<int>{1, 2});
+      EXPECT(!went_on);
+      // Nothing of the exception is left for the next fiber of that thread.
+      ringo::spawn([] { EXPECT(std::current_exception() == nullptr); }).join();
+    }
+  });
+}
+
+// After Go's TestRecoveredPanicAfterGoexit and TestRecoverBeforePanicAfterGoexit.
+TEST_CASE("GR-12: an exception that is caught while goexit unwinds does not stop it") {
+  run_on_each([] {
+    std::atomic<int> caught{0};
+    std::atomic<int> went_on{0};
+    ringo::wait_group group;
+    group.go([&] {
+      struct throws_inside {
+        std::atomic<int>& caught;
+        ~throws_inside() {
+          try {
+            ringo::yield();
+            throw std::runtime_error("inner");
+          } catch (...) {
+            ++caught;
+          }
+        }
+      };
+      const throws_inside outer{caught};
+      [&] {
+        const throws_inside inner{caught};
+        ringo::goexit();
+      }();
+      ++went_on;
+    });
+    group.wait();
+    EXPECT_EQ(caught, 2);
+    EXPECT_EQ(went_on, 0);
+  });
+}
+
+// Where Go nests them, C++ ends the process: an exception, and goexit is one, may not leave a
+// destructor. (An exception out of a handler instead of goexit's is "replaced", above.)
+TEST_CASE("GR-12: goexit out of a destructor is the end of the process") {
+  for (const char* const mode : {"nothing_in_flight", "exception_in_flight", "goexit_in_flight"}) {
+    CAPTURE(mode);
+    const auto result = run(mode, "2");
+    CAPTURE(result.output);
+    CHECK(result.killed_by(SIGABRT));
+    CHECK_FALSE(result.printed("unreachable"));
   }
 }
 
