@@ -158,7 +158,7 @@ class context_key {
 class cancel_function {
  public:
   cancel_function() = default;
-  void operator()() const noexcept;
+  void operator()() const;
 
  private:
   detail::counted<detail::context_node> node_;
@@ -173,7 +173,7 @@ class cancel_function {
 class cancel_cause_function {
  public:
   cancel_cause_function() = default;
-  void operator()(std::error_code cause = {}) const noexcept;
+  void operator()(std::error_code cause = {}) const;
 
  private:
   detail::counted<detail::context_node> node_;

@@ -30,6 +30,7 @@ struct go_options {
 
 namespace detail {
 
+class bubble;
 struct fiber;
 
 /// A fiber that has a control block but does not run yet. Dropping it gives the block back.
@@ -43,6 +44,8 @@ class prepared_fiber {
     if (fiber_ != nullptr) discard();
   }
   closure& body() noexcept { return *body_; }
+  /// Instead of the spawner's bubble; null: none.
+  void join(bubble* group) noexcept { group_ = group; }
   void start() noexcept;
   /// The same, but the caller, which runs on a worker, queues the fiber.
   fiber* start_unqueued() noexcept;
@@ -50,6 +53,7 @@ class prepared_fiber {
  private:
   fiber* fiber_;
   closure* body_;
+  bubble* group_;
 
   void discard() noexcept;
 };

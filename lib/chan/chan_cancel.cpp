@@ -44,6 +44,7 @@ struct cancellable_wait : cancellation::listener {
   select_waiter place;
   select_frame frame;
   fiber* who;
+  const cancellation* stop = nullptr;
 
   cancellable_wait(chan_core* channel, void* slot, bool sending)
       : op{channel, slot, sending, false},
@@ -53,7 +54,7 @@ struct cancellable_wait : cancellation::listener {
     frame.decision.store(arming);
   }
 
-  std::error_code run(cancellation& stop) RINGO_NO_THREAD_SAFETY;
+  std::error_code run(cancellation& listens_to) RINGO_NO_THREAD_SAFETY;
 
   /// Not instrumented: reads the frame that this thread wrote a moment ago.
   RINGO_NO_TSAN static void after(void* subject) noexcept RINGO_NO_THREAD_SAFETY {
@@ -97,19 +98,26 @@ struct cancellable_wait : cancellation::listener {
     if (nil) return sending ? "chan send (nil chan)" : "chan receive (nil chan)";
     return sending ? "chan send" : "chan receive";
   }
+  static durability durable(void* subject) noexcept {
+    const auto& self = *static_cast<cancellable_wait*>(subject);
+    const bool own = self.op.channel == nullptr || self.op.channel->is_bubbled();
+    return own ? self.stop->reach() : durability::shared;
+  }
   template <bool Sending, bool Nil>
   static constexpr park_kind kind{reason_of(Sending, Nil),
                                   &cancellable_wait::after,
                                   &cancellable_wait::claim,
-                                  &cancellable_wait::dropped};
+                                  &cancellable_wait::dropped,
+                                  &cancellable_wait::durable};
   const park_kind& my_kind() const noexcept {
     if (op.channel == nullptr) return op.sending ? kind<true, true> : kind<false, true>;
     return op.sending ? kind<true, false> : kind<false, false>;
   }
 };
 
-std::error_code cancellable_wait::run(cancellation& stop) {
-  if (!stop.add(*this)) return stop.code();
+std::error_code cancellable_wait::run(cancellation& listens_to) {
+  stop = &listens_to;
+  if (!listens_to.add(*this)) return listens_to.code();
   chan_core* const channel = op.channel;
   if (channel != nullptr) {
     fiber* woken = nullptr;
@@ -119,17 +127,17 @@ std::error_code cancellable_wait::run(cancellation& stop) {
     if (status != chan_status::would_block) {
       channel->lock_.unlock();
       if (woken != nullptr) ready(woken);
-      stop.remove(*this);
+      listens_to.remove(*this);
       return status == chan_status::done ? std::error_code{} : make_error_code(errc::closed);
     }
     frame.enqueue(0, who);
     channel->lock_.prepare_handover();
   }
   park(my_kind(), this);
-  stop.remove(*this);
+  listens_to.remove(*this);
   if (frame.decision.load() == called_off) {
     leave();
-    return stop.code();
+    return listens_to.code();
   }
   return place.ok ? std::error_code{} : make_error_code(errc::closed);
 }

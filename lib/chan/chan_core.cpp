@@ -46,8 +46,16 @@ struct chan_waits {
     return claim(*static_cast<waiter*>(subject), false);
   }
 
-  static constexpr park_kind send{"chan send", &chan_waits::after, &chan_waits::claim_send};
-  static constexpr park_kind recv{"chan receive", &chan_waits::after, &chan_waits::claim_recv};
+  static durability durable(void* subject) noexcept {
+    // relaxed: written by this thread a moment ago
+    const auto* owner = static_cast<waiter*>(subject)->owner.load(std::memory_order_relaxed);
+    return owner->is_bubbled() ? durability::durable : durability::shared;
+  }
+
+  static constexpr park_kind send{
+      "chan send", &chan_waits::after, &chan_waits::claim_send, nullptr, &chan_waits::durable};
+  static constexpr park_kind recv{
+      "chan receive", &chan_waits::after, &chan_waits::claim_recv, nullptr, &chan_waits::durable};
 };
 
 chan_core* chan_core::make(const element_type& type, std::ptrdiff_t capacity) {
@@ -113,6 +121,7 @@ bool chan_core::wait(void* slot, bool sending) {
 }
 
 bool chan_core::send(void* value) RINGO_NO_THREAD_SAFETY {
+  enter();
   fiber* woken = nullptr;
   lock_.lock();
   const chan_status status = send_now(value, woken);
@@ -123,6 +132,7 @@ bool chan_core::send(void* value) RINGO_NO_THREAD_SAFETY {
 }
 
 bool chan_core::recv(void* slot) RINGO_NO_THREAD_SAFETY {
+  enter();
   fiber* woken = nullptr;
   lock_.lock();
   const chan_status status = recv_now(slot, woken);
@@ -133,6 +143,7 @@ bool chan_core::recv(void* slot) RINGO_NO_THREAD_SAFETY {
 }
 
 chan_status chan_core::try_send(void* value) {
+  enter();
   if (send_would_block()) return chan_status::would_block;
   fiber* woken = nullptr;
   lock_.lock();
@@ -143,6 +154,7 @@ chan_status chan_core::try_send(void* value) {
 }
 
 chan_status chan_core::try_recv(void* slot) {
+  enter();
   if (recv_would_block()) return chan_status::would_block;
   fiber* woken = nullptr;
   lock_.lock();
@@ -171,6 +183,7 @@ bool chan_core::take_back() noexcept {
 }
 
 void chan_core::close() {
+  enter();
   lock_.lock();
   const bool was_closed = closed_.load(std::memory_order_relaxed);  // relaxed: under the lock
   closed_.store(true, std::memory_order_release);                   // pairs with recv_would_block()
@@ -221,10 +234,13 @@ bool claim_always(void* /*subject*/) noexcept {
   for (;;) park(kind, nullptr);
 }
 
-constexpr park_kind nil_send{"chan send (nil chan)", after_nothing, claim_always};
-constexpr park_kind nil_recv{"chan receive (nil chan)", after_nothing, claim_always};
-constexpr park_kind nil_select{"select", after_nothing, claim_always};
-constexpr park_kind empty_select{"select (no cases)", after_nothing, claim_always};
+constexpr park_kind nil_send{
+    "chan send (nil chan)", after_nothing, claim_always, nullptr, always_durable};
+constexpr park_kind nil_recv{
+    "chan receive (nil chan)", after_nothing, claim_always, nullptr, always_durable};
+constexpr park_kind nil_select{"select", after_nothing, claim_always, nullptr, always_durable};
+constexpr park_kind empty_select{
+    "select (no cases)", after_nothing, claim_always, nullptr, always_durable};
 
 }  // namespace
 

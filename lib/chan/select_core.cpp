@@ -38,8 +38,18 @@ struct select_waits {
       if (owner != nullptr) self.leave(self.waiters[i], *owner);
     }
   }
-  static constexpr park_kind kind{
-      "select", &select_waits::after, &select_waits::claim, &select_waits::dropped};
+  static durability durable(void* subject) noexcept {
+    const auto& self = *static_cast<select_frame*>(subject);
+    const bool outside = std::any_of(self.ops.begin(), self.ops.end(), [](const select_op& op) {
+      return op.channel != nullptr && !op.channel->is_bubbled();
+    });
+    return outside ? durability::shared : durability::durable;
+  }
+  static constexpr park_kind kind{"select",
+                                  &select_waits::after,
+                                  &select_waits::claim,
+                                  &select_waits::dropped,
+                                  &select_waits::durable};
 };
 
 namespace {
@@ -219,6 +229,12 @@ bool all_nil(std::span<const select_op> ops) noexcept {
   return std::all_of(ops.begin(), ops.end(), [](const auto& op) { return op.channel == nullptr; });
 }
 
+void enter_all(std::span<const select_op> ops) {
+  for (const select_op& op : ops) {
+    if (op.channel != nullptr) op.channel->enter();
+  }
+}
+
 }  // namespace
 
 std::size_t select_blocking(std::span<select_op> ops) {
@@ -229,6 +245,7 @@ std::size_t select_blocking(std::span<select_op> ops) {
     op.ok = op.sending ? op.channel->send(op.slot) : op.channel->recv(op.slot);
     return 0;
   }
+  enter_all(ops);
   return run_select(ops, true);
 }
 
@@ -242,6 +259,7 @@ std::size_t select_now(std::span<select_op> ops) {
     return status == chan_status::would_block ? no_case : 0;
   }
   if (all_nil(ops)) return no_case;
+  enter_all(ops);
   return run_select(ops, false);
 }
 

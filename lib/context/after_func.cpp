@@ -6,6 +6,7 @@
 #include <ringo/go.hpp>
 
 #include "context/context_node.hpp"
+#include "sched/bubble.hpp"
 #include "sched/current.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/timers.hpp"
@@ -47,6 +48,7 @@ void after_func_state::start() noexcept {
   if (current_worker() != nullptr || scheduler::instance().running()) {
     try {
       prepared_fiber prepared(go_options{}, site);
+      prepared.join(group);
       // What the call holds goes before the context does.
       prepared.body().emplace([self = counted<after_func_state>(this)]() mutable {
         const counted<after_func_state> mine = std::move(self);
@@ -87,6 +89,7 @@ stop_function start_after(const ringo::context& ctx,
   after_func_state& state = *owned;
   if (state.stop == nullptr) return after_func_state::handle(owned.release());
   state.ctx = ctx;
+  if (state.stop->group() == current_bubble()) state.group = bubble::current();
   retain(state);  // of the registration
   stop_function stop = after_func_state::handle(owned.release());
   if (!state.stop->add(state)) state.start();

@@ -6,6 +6,7 @@
 #include <ringo/error.hpp>
 
 #include "context/context_node.hpp"
+#include "sched/bubble.hpp"
 #include "sched/timers.hpp"
 
 namespace ringo {
@@ -47,6 +48,8 @@ context_node& context_node::of(const ringo::context& ctx) {
 cancel_node::cancel_node(const ringo::context& above)
     : context_node(above), cancellation(&cancel_node::announce), above_(nearest) {
   nearest = this;
+  const bubble_id here = current_bubble();
+  if (above_ == nullptr || above_->group() == here) belong_to(here);
   link_.child = this;
   timer_.fire = &cancel_node::fire;
   timer_.node = this;
@@ -68,7 +71,7 @@ void cancel_node::join_tree(time_point wanted, std::error_code cause) {
   deadline = wanted;
   const std::error_code why = errc::deadline_exceeded;
   timer_.cause = cause ? cause : why;
-  if (wanted <= steady_clock::now()) {
+  if (wanted <= time_here()) {
     end(why, timer_.cause);
     return;
   }
@@ -143,6 +146,7 @@ bool cancel_node::detach(chan_core::feeder& feeder) noexcept {
 chan_core* cancel_node::make_done() {
   chan_core* made = chan_core::make(element_type_of<void>, 0);
   made->belong_to(&feeder_);
+  made->belong_to(group());
   chan_core* existing = nullptr;
   {
     spin_guard guard(lock_);
@@ -184,7 +188,7 @@ cancellable_context make_deadline(const ringo::context& parent,
 cancellable_context make_timeout(const ringo::context& parent,
                                  nanoseconds timeout,
                                  std::error_code cause) {
-  return make_deadline(parent, deadline_after(steady_clock::now(), timeout), cause);
+  return make_deadline(parent, deadline_after(time_here(), timeout), cause);
 }
 
 ringo::context make_value(const ringo::context& parent,
@@ -220,15 +224,19 @@ const detail::context_value* context::lookup(const void* key) const {
   return node != nullptr ? node->value.get() : nullptr;
 }
 
-void cancel_function::operator()() const noexcept {
+void cancel_function::operator()() const {
   if (node_.get() == nullptr) return;
-  static_cast<detail::cancel_node*>(node_.get())->end(errc::canceled, errc::canceled);
+  auto& node = *static_cast<detail::cancel_node*>(node_.get());
+  node.check_canceller();
+  node.end(errc::canceled, errc::canceled);
 }
 
-void cancel_cause_function::operator()(std::error_code cause) const noexcept {
+void cancel_cause_function::operator()(std::error_code cause) const {
   if (node_.get() == nullptr) return;
+  auto& node = *static_cast<detail::cancel_node*>(node_.get());
+  node.check_canceller();
   const std::error_code why = errc::canceled;
-  static_cast<detail::cancel_node*>(node_.get())->end(why, cause ? cause : why);
+  node.end(why, cause ? cause : why);
 }
 
 context background() noexcept {

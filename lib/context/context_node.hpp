@@ -110,6 +110,10 @@ struct cancel_node final : context_node, cancellation {
   explicit cancel_node(const ringo::context& above);
   ~cancel_node() override;
 
+  /// Panics outside of the bubble that the node belongs to.
+  void check_canceller() const {
+    if (group() != 0) check_bubble(group(), "context");
+  }
   /// Steps 2 and 3.
   void join_tree(time_point wanted, std::error_code cause);
   /// Steps 4 to 6.
@@ -148,6 +152,7 @@ struct after_func_state : cancellation::listener {
   ringo::context ctx;                   // keeps `stop`, for take_back() too. Immutable
   std::unique_ptr<deferred_call> call;  // of who took the listener out
   const void* site = nullptr;           // immutable
+  bubble* group = nullptr;              // where the fiber is to run. Immutable
   after_func_state* next_started = nullptr;  // the walk's
 
   /// For a start while no runtime runs.

@@ -56,6 +56,13 @@ class worker;
 struct fiber;
 struct fiber_locals;
 
+/// Who may wake a fiber that waits; for the fibers of a bubble (see sched/bubble.hpp).
+enum class durability : std::uint8_t {
+  outside,  ///< the world: a file descriptor, a signal
+  shared,   ///< a fiber, but perhaps one outside of the bubble
+  durable   ///< only a fiber of the bubble, or its clock
+};
+
 /// What a fiber is parked on; one constant for each place that parks.
 struct park_kind {
   const char* reason;  ///< as dumps show it
@@ -67,7 +74,13 @@ struct park_kind {
   /// The fiber was woken, but the run ended before it could go on: gives back what the waker handed
   /// to it. Null: nothing was.
   void (*dropped)(void* subject) noexcept = nullptr;
+  /// Who may wake it; asked before `after`. Null: shared.
+  durability (*durable)(void* subject) noexcept = nullptr;
 };
+
+inline durability always_durable(void* /*subject*/) noexcept {
+  return durability::durable;
+}
 
 /// A plain pointer; atomic and relaxed because whoever takes a fiber from a queue does not hand on
 /// to that fiber what ThreadSanitizer knows of its own reads.
@@ -97,6 +110,9 @@ struct alignas(cache_line) fiber {
   // Set by the spawner; looked at by inspectors at any time.
   std::atomic<std::uint8_t> stack_size_log2{0};
   std::atomic<bool> is_thread{false};  // stands for a plain thread; as above
+  enum class in_bubble : std::uint8_t { no, active, blocked };
+  // Set by the spawner; `blocked` from park to wake.
+  std::atomic<in_bubble> bubbled{in_bubble::no};
   std::atomic<std::uint16_t> pins{0};  // relaxed: its own; depth of thread_pin
   // Set from park to resumption; read by holders and dumps.
   std::atomic<const park_kind*> kind{nullptr};
@@ -114,6 +130,7 @@ struct alignas(cache_line) fiber {
   std::atomic<fiber_locals*> locals{nullptr};  // its own
   std::atomic<std::uint32_t> permit{0};        // futex of a plain thread's fiber
   std::atomic<bool> exiting{false};            // its own; goexit is under way
+  std::atomic<std::uint16_t> bubble{0};        // set by the spawner; 0: none
 
   /// For the fiber's place in a queue, when it waits in one only. Whoever wakes very many thus
   /// walks over control blocks, which lie close together, and not over as many stacks, each on a

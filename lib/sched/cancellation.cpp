@@ -6,6 +6,7 @@
 
 #include <ringo/go.hpp>
 
+#include "sched/bubble.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/timers.hpp"
@@ -137,6 +138,9 @@ struct cancellable_sleeper {
     dropped(subject);
     return true;
   }
+  static durability durable(void* subject) noexcept {
+    return static_cast<cancellable_sleeper*>(subject)->stop->reach();
+  }
   /// Whichever of the two has not fired must not find the frame any more.
   static void dropped(void* subject) noexcept {
     auto& self = *static_cast<cancellable_sleeper*>(subject);
@@ -146,7 +150,8 @@ struct cancellable_sleeper {
   static constexpr park_kind kind{"sleep",
                                   &cancellable_sleeper::after,
                                   &cancellable_sleeper::claim,
-                                  &cancellable_sleeper::dropped};
+                                  &cancellable_sleeper::dropped,
+                                  &cancellable_sleeper::durable};
 };
 static_assert(std::is_standard_layout_v<cancellable_sleeper>);
 
@@ -178,7 +183,7 @@ std::error_code sleep_until_time(cancellation* stop, time_point deadline) noexce
 std::error_code sleep_for_nanoseconds(cancellation* stop, nanoseconds duration) noexcept {
   if (stop != nullptr) {
     if (duration.count() <= 0) return stop->code();
-    return sleep_until_time(*stop, deadline_after(steady_clock::now(), duration));
+    return sleep_until_time(*stop, deadline_after(time_here(), duration));
   }
   sleep_for_nanoseconds(duration);
   return {};

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <system_error>
 
+#include <ringo/detail/bubble_id.hpp>
 #include <ringo/detail/intrusive_list.hpp>
 #include <ringo/detail/spinlock.hpp>
 
@@ -87,6 +88,15 @@ class cancellation {
               std::error_code why,
               std::error_code cause) noexcept RINGO_NO_THREAD_SAFETY;
 
+  /// Who may cancel it.
+  durability reach() const noexcept {
+    return bubble_ != 0 ? durability::durable : durability::shared;
+  }
+  /// The bubble whose fibers alone may cancel it; 0: none.
+  bubble_id group() const noexcept { return bubble_; }
+  /// Before it is shared.
+  void belong_to(bubble_id group) noexcept { bubble_ = group; }
+
   /// By the fiber whose departure will call add(): what it did before is seen by cancel().
   void prepare_add() noexcept { lock_.prepare_handover(); }
   /// False: done already.
@@ -117,6 +127,7 @@ class cancellation {
 
  private:
   std::atomic<state> state_{state::alive};  // atomic: written under the lock, read without it too
+  bubble_id bubble_ = 0;                    // immutable once it is shared
   std::error_code code_;                    // written before `state_`, immutable after
   std::error_code cause_;                   // as code_
   intrusive_list<listener> listeners_ RINGO_GUARDED_BY(lock_);

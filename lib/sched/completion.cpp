@@ -21,7 +21,8 @@ struct completion_waits {
     auto waiting = reinterpret_cast<std::uintptr_t>(self.waiter_);
     return self.word_.compare_exchange_strong(waiting, 0);
   }
-  static constexpr park_kind kind{"task join", &completion_waits::after, &completion_waits::claim};
+  static constexpr park_kind kind{
+      "task join", &completion_waits::after, &completion_waits::claim, nullptr, &always_durable};
 };
 
 bool completion::finish() noexcept {
@@ -45,10 +46,11 @@ RINGO_NO_TSAN void completion::wait() {
 /// A waiter that listens to a cancellation; the steps are in completion.hpp.
 struct cancellable_completion : cancellation::listener {
   completion& subject;
+  const cancellation& stop;
   fiber* who;
 
-  cancellable_completion(completion& waited_for, fiber* me) noexcept
-      : subject(waited_for), who(me) {
+  cancellable_completion(completion& waited_for, const cancellation& listens_to, fiber* me) noexcept
+      : subject(waited_for), stop(listens_to), who(me) {
     fire = &call_off;
   }
 
@@ -78,18 +80,22 @@ struct cancellable_completion : cancellation::listener {
     dropped(subject);
     return true;
   }
+  static durability durable(void* subject) noexcept {
+    return static_cast<cancellable_completion*>(subject)->stop.reach();
+  }
   static void dropped(void* subject) noexcept {
     cancellation::forget(*static_cast<cancellable_completion*>(subject));
   }
   static constexpr park_kind kind{"task join",
                                   &cancellable_completion::after,
                                   &cancellable_completion::claim,
-                                  &cancellable_completion::dropped};
+                                  &cancellable_completion::dropped,
+                                  &cancellable_completion::durable};
 };
 
 RINGO_NO_TSAN bool completion::wait(cancellation& stop) {
   if (word_.load() == done) return true;
-  cancellable_completion self(*this, current_fiber());
+  cancellable_completion self(*this, stop, current_fiber());
   if (!stop.add(self)) return false;
   sanitizer_release(&word_);  // `after` publishes the waiter under another identity
   park(cancellable_completion::kind, &self);

@@ -58,21 +58,38 @@ const char* state_text(const fiber& f) noexcept {
   return "unused";
 }
 
-}  // namespace
+using line = std::array<char, 1024>;
 
-void dump_fibers() noexcept {
-  std::size_t count = 0;
-  fiber_registry::instance().for_each([&](fiber& f) {
-    if (f.is_thread || f.current_state() == fiber_state::unused) return;
-    if (++count > dump_max) return;
-    const char* name = f.name.load();
-    print_error("fiber %llu%s%s%s [%s]: spawned at %s\n",
+line describe(const fiber& f) noexcept {
+  line text{};
+  const char* name = f.name.load();
+  std::snprintf(text.data(),
+                text.size(),
+                "fiber %llu%s%s%s [%s]: spawned at %s\n",
                 static_cast<unsigned long long>(f.id.load()),
                 name != nullptr ? " \"" : "",
                 name != nullptr ? name : "",
                 name != nullptr ? "\"" : "",
                 state_text(f),
                 symbol_of(f.spawn_site.load()).text);
+  return text;
+}
+
+}  // namespace
+
+void describe_bubble(std::string& to, std::uint16_t place) {
+  std::size_t count = 0;
+  fiber_registry::instance().for_each([&](const fiber& f) {
+    if (f.bubbled.load() != fiber::in_bubble::blocked || f.bubble.load() != place) return;
+    if (f.current_state() == fiber_state::parked && ++count <= dump_max) to += describe(f).data();
+  });
+}
+
+void dump_fibers() noexcept {
+  std::size_t count = 0;
+  fiber_registry::instance().for_each([&](const fiber& f) {
+    if (f.is_thread || f.current_state() == fiber_state::unused) return;
+    if (++count <= dump_max) print_error("%s", describe(f).data());
   });
   if (count > dump_max) print_error("... and %zu more\n", count - dump_max);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace ringo::detail {
 
@@ -12,6 +13,9 @@ bool foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept;
 
 /// Nothing can ever wake a fiber: prints all of them and ends the process.
 [[noreturn]] void report_deadlock(const scheduler& s) noexcept;
+
+/// Appends the fibers that are blocked in a bubble, as dump_fibers() prints them.
+void describe_bubble(std::string& to, std::uint16_t place);
 
 /// Prints every fiber with its state, wait reason and spawn site to descriptor 2.
 void dump_fibers() noexcept;

@@ -14,6 +14,7 @@
 
 #include "fiber/fiber.hpp"
 #include "fiber/sanitizer.hpp"
+#include "sched/bubble.hpp"
 #include "sched/current.hpp"
 #include "sched/fork_guard.hpp"
 #include "sched/park.hpp"
@@ -80,12 +81,16 @@ prepared_fiber::prepared_fiber(const go_options& wanted, const void* site) {
   fiber_->kind.store(nullptr, relaxed);
   fiber_->pins.store(0, relaxed);
   fiber_->pinned_to.store(nullptr, relaxed);
+  fiber_->bubbled.store(fiber::in_bubble::no, relaxed);
+  const fiber* spawner = w != nullptr ? w->current() : nullptr;  // null: a timer's
+  group_ = spawner != nullptr ? bubble::of(*spawner) : bubble::current();
   body_ = &fiber_->body;
 }
 
 void prepared_fiber::start() noexcept {
   fiber* f = fiber_;
   fiber_ = nullptr;
+  if (RINGO_UNLIKELY(group_ != nullptr)) group_->fiber_starts(*f);
   f->set(fiber_state::runnable);
   if (worker* w = current_worker()) {
     w->count_spawn();
@@ -99,6 +104,7 @@ void prepared_fiber::start() noexcept {
 
 fiber* prepared_fiber::start_unqueued() noexcept {
   fiber* f = std::exchange(fiber_, nullptr);
+  if (RINGO_UNLIKELY(group_ != nullptr)) group_->fiber_starts(*f);
   f->set(fiber_state::runnable);
   current_worker()->count_spawn();
   return f;

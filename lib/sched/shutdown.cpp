@@ -46,6 +46,7 @@ void discard(fiber& f) noexcept {
   sanitizer_release(memory.base);
   if (memory.base != nullptr && !RINGO_ASAN) stack_pool::of(memory.size).give_back(&memory, 1);
   f.stack_base.store(nullptr);
+  f.bubbled.store(fiber::in_bubble::no);
   f.set(fiber_state::unused);
   sanitizer_release(&f);
   if (RINGO_ASAN) return;  // what its body holds is not a leak either

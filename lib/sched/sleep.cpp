@@ -5,6 +5,7 @@
 
 #include <ringo/go.hpp>
 
+#include "sched/bubble.hpp"
 #include "sched/park.hpp"
 #include "sched/worker.hpp"
 #include "source/timer_heap.hpp"
@@ -19,7 +20,7 @@ struct sleeper {
   static void fire(timer_node& timer, time_point /*due*/, fiber_queue& ready) noexcept {
     // `timer` is the first member.
     fiber* who = reinterpret_cast<sleeper*>(&timer)->who;
-    if (who->wake()) ready.push(who);
+    if (wake(*who)) ready.push(who);
   }
   static void after(void* subject) noexcept {
     // relaxed: written by this thread a moment ago
@@ -28,7 +29,8 @@ struct sleeper {
   static bool claim(void* subject) noexcept {
     return timer_heap::remove(static_cast<sleeper*>(subject)->timer);
   }
-  static constexpr park_kind kind{"sleep", &sleeper::after, &sleeper::claim};
+  static constexpr park_kind kind{
+      "sleep", &sleeper::after, &sleeper::claim, nullptr, &always_durable};
 };
 static_assert(std::is_standard_layout_v<sleeper>);
 
@@ -53,13 +55,15 @@ void sleep_until_time(std::chrono::steady_clock::time_point deadline) noexcept {
   sleeper self;
   self.timer.fire = &sleeper::fire;
   self.who = w->current();
-  w->timers().add_and_keep_lock(self.timer, deadline);
+  bubble* group = bubble::of(*self.who);
+  timer_heap& heap = group != nullptr ? group->timers() : w->timers();
+  heap.add_and_keep_lock(self.timer, deadline);
   park(sleeper::kind, &self);
 }
 
 void sleep_for_nanoseconds(std::chrono::nanoseconds duration) noexcept {
   if (duration.count() <= 0) return;
-  sleep_until_time(deadline_after(steady_clock::now(), duration));
+  sleep_until_time(deadline_after(time_here(), duration));
 }
 
 }  // namespace ringo::detail

@@ -4,8 +4,9 @@
 
 namespace ringo::detail {
 
-/// Adds a timer to the running worker's heap; from a plain thread, to the first worker's, which is
-/// woken if need be. Any thread; never blocks.
+/// Adds a timer to the heap of the running fiber's bubble, if it is in one, else to the running
+/// worker's; from a plain thread, to the first worker's, which is woken if need be. Any thread;
+/// never blocks.
 void add_timer(timer_node& timer, time_point when);
 
 /// The heap that add_timer() would use; for fibers that park on their timer.

@@ -4,6 +4,7 @@
 #include <ringo/error.hpp>
 
 #include "fiber/sanitizer.hpp"
+#include "sched/bubble.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 #include "sched/park_thread.hpp"
@@ -46,6 +47,8 @@ void worker::after_park(void* self, const void* kind, void* subject) noexcept {
   const auto* wait = static_cast<const park_kind*>(kind);
   w->departing_.store(f, std::memory_order_relaxed);  // relaxed: published by the state
   f->set(fiber_state::parked);
+  bubble* const group = bubble::of(*f);
+  const bool last = RINGO_UNLIKELY(group != nullptr) && group->block(*f, *wait, subject);
   wait->after(subject);
   // A fiber whose run is over must not be woken by the next one.
   if (RINGO_UNLIKELY(scheduler::instance().abandoned_any()) && w->abandoned() &&
@@ -53,6 +56,7 @@ void worker::after_park(void* self, const void* kind, void* subject) noexcept {
     f->set(fiber_state::lost);
   }
   w->departing_.store(nullptr, std::memory_order_release);  // pairs with reclaim_leftovers()
+  if (RINGO_UNLIKELY(last)) group->settle();
 }
 
 void worker::after_yield(void* self, const void* /*unused*/, void* on) noexcept {
@@ -130,6 +134,7 @@ void worker::after_end(void* self, const void* /*unused*/, void* on) noexcept {
 /// Where to go, with `last` filled in; null: the running stack now belongs to the next fiber, which
 /// has not started yet.
 context* worker::end_fiber(fiber* self, departure& last) noexcept {
+  if (bubble* group = bubble::of(*self); RINGO_UNLIKELY(group != nullptr)) group->fiber_ends();
   last = {&self->at, globals_, &worker::after_end, self, nullptr, this, &worker::start_fiber, true};
   // The last that this fiber writes on its stack is above.
   sanitizer_release(self);
@@ -175,7 +180,7 @@ void park(const park_kind& kind, void* subject) noexcept {
 }
 
 void ready(fiber* f) noexcept {
-  if (RINGO_UNLIKELY(!f->wake())) return;  // held: whoever lets it go queues it
+  if (RINGO_UNLIKELY(!wake(*f))) return;  // held: whoever lets it go queues it
   // relaxed: never changes while it waits
   if (RINGO_UNLIKELY(f->is_thread.load(std::memory_order_relaxed))) {
     unpark_thread(f);
@@ -187,7 +192,7 @@ void ready(fiber* f) noexcept {
 }
 
 void ready_onto(fiber* f, intrusive_queue<fiber>& list) noexcept {
-  if (!f->wake()) return;
+  if (!wake(*f)) return;
   if (f->is_thread.load(std::memory_order_relaxed)) {  // relaxed: never changes while it waits
     unpark_thread(f);
   } else {
@@ -200,7 +205,7 @@ void ready_all(fiber** fibers, std::size_t count) noexcept {
   std::uint32_t waiting = 0;
   for (std::size_t i = 0; i < count; ++i) {
     fiber* f = fibers[i];
-    if (!f->wake()) continue;
+    if (!wake(*f)) continue;
     if (f->is_thread.load(std::memory_order_relaxed)) {  // relaxed: never changes while it waits
       unpark_thread(f);
       continue;

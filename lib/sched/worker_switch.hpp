@@ -4,6 +4,7 @@
 #include <ringo/error.hpp>
 
 #include "fiber/sanitizer.hpp"
+#include "sched/bubble.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
 
@@ -63,6 +64,9 @@ inline void worker::park(const park_kind& kind, void* subject) noexcept {
   self->kind.store(&kind, std::memory_order_relaxed);       // relaxed: published by the state
   self->subject.store(subject, std::memory_order_relaxed);  // relaxed: as above
   sanitizer_release(&self->state);                          // hold() takes it over
+#if RINGO_TSAN
+  if (bubble* group = bubble::of(*self)) sanitizer_release(group);  // bubble::wait() takes it over
+#endif
   leave(self, &worker::after_park, &kind, subject, false);
   self->resumed();
   self->kind.store(nullptr, std::memory_order_relaxed);  // relaxed: as above

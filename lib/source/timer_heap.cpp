@@ -97,6 +97,26 @@ void timer_heap::move_all(timer_heap& to) {
   publish();
 }
 
+time_point timer_heap::next_awaited() noexcept {
+  spin_guard guard(lock_);
+  time_point earliest = never;
+  find_awaited(0, earliest);
+  return earliest;
+}
+
+/// No timer is due before the one above it.
+void timer_heap::find_awaited(std::size_t place, time_point& earliest) const noexcept {
+  if (place >= entries_.size() || entries_[place].when >= earliest) return;
+  const entry& here = entries_[place];
+  if (here.timer->awaited == nullptr || here.timer->awaited(*here.timer)) {
+    earliest = here.when;
+    return;
+  }
+  for (std::size_t child = place * 4 + 1; child <= place * 4 + 4; ++child) {
+    find_awaited(child, earliest);
+  }
+}
+
 /// Step 2. Past `never` a series ends.
 void timer_heap::take_first(time_point now) noexcept {
   const entry first = entries_.front();

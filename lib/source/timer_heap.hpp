@@ -36,6 +36,8 @@ struct timer_node {
   static constexpr std::uint32_t unlinked = UINT32_MAX;
   std::uint32_t place = unlinked;  // guarded by the lock of `home`
   nanoseconds period{0};           // 0: fires once; the owner's while unlinked, else as `place`
+  /// Whether firing it now would change anything for anybody. Null: it always does. Immutable.
+  bool (*awaited)(const timer_node& self) noexcept = nullptr;
 };
 
 class timer_heap {
@@ -56,6 +58,9 @@ class timer_heap {
 
   /// Fires everything that is due at `now`. O(log n) for each.
   void expire(time_point now, fiber_queue& ready) noexcept;
+
+  /// The earliest deadline of a timer that is `awaited`, or `never`. O(1) for each that is not.
+  time_point next_awaited() noexcept;
 
   /// The earliest deadline, or `never`; a snapshot.
   time_point next() const noexcept {
@@ -79,6 +84,7 @@ class timer_heap {
   void unlink(std::size_t place) noexcept RINGO_REQUIRES(lock_);
   void take_first(time_point now) noexcept RINGO_REQUIRES(lock_);
   void publish() noexcept RINGO_REQUIRES(lock_);
+  void find_awaited(std::size_t place, time_point& earliest) const noexcept RINGO_REQUIRES(lock_);
   void put(std::size_t place, entry e) noexcept RINGO_REQUIRES(lock_) {
     entries_[place] = e;
     e.timer->place = static_cast<std::uint32_t>(place);

@@ -87,8 +87,11 @@ struct condition_waits {
     }
   }
   static bool claim(void* subject) noexcept { return leave(waiter_of(subject)); }
-  static constexpr detail::park_kind kind{
-      "sync.Cond.Wait", &condition_waits::after, &condition_waits::claim};
+  static constexpr detail::park_kind kind{"sync.Cond.Wait",
+                                          &condition_waits::after,
+                                          &condition_waits::claim,
+                                          nullptr,
+                                          &detail::always_durable};
 };
 
 void condition_variable::enlist(waiter& self) {

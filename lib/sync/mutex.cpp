@@ -5,6 +5,7 @@
 #include <ringo/error.hpp>
 
 #include "base/pause.hpp"
+#include "sched/bubble.hpp"
 #include "sched/park.hpp"
 #include "sched/spinning.hpp"
 
@@ -29,7 +30,6 @@ namespace ringo {
 namespace {
 
 using queue = detail::sync_queue<std::uint32_t>;
-using clock = std::chrono::steady_clock;
 
 constexpr int spins_max = 30;
 constexpr auto starvation_threshold = std::chrono::milliseconds(1);
@@ -73,7 +73,7 @@ void mutex::lock_slow() {
   std::uint32_t mine = 0;  // `woken`, while this fiber is the one that was woken
   int spins = detail::spinning_pays() ? spins_max : 0;
   auto where = queue::place::back;
-  clock::time_point since;
+  detail::time_point since;
   bool starves = false;
   unsigned turn = 0;
   std::uint32_t word = queue_.load();
@@ -88,10 +88,10 @@ void mutex::lock_slow() {
       for (int i = 0; i < 20; ++i) detail::cpu_pause();
       word = queue_.load();
     } else if (queue_.try_lock(word)) {
-      if (where == queue::place::back) since = clock::now();
+      if (where == queue::place::back) since = detail::time_here();
       const bool granted =
           queue_.wait((word & ~mine) | (starves ? starving : 0), where, mutex_waits::kind);
-      starves = clock::now() - since > starvation_threshold;
+      starves = detail::time_here() - since > starvation_threshold;
       word = queue_.load();
       woken_ = nullptr;
       if (granted) {

@@ -18,9 +18,35 @@ namespace {
 
 using queue = detail::sync_queue<std::uint64_t>;
 
-constexpr detail::park_kind waits{"sync.WaitGroup.Wait", &queue::after_wait, &queue::claim};
-
 }  // namespace
+
+struct wait_group_waits {
+  static detail::durability durable(void* subject) noexcept {
+    static_assert(std::is_standard_layout_v<wait_group>);
+    const auto& self = *static_cast<detail::sync_waiter<std::uint64_t>*>(subject);
+    // `queue_` is the first member.
+    const auto& owner = *reinterpret_cast<const wait_group*>(self.owner.load());
+    // relaxed: see the header
+    const bool bubbled = owner.group_.load(std::memory_order_relaxed) != 0;
+    return bubbled ? detail::durability::durable : detail::durability::shared;
+  }
+  static constexpr detail::park_kind kind{"sync.WaitGroup.Wait",
+                                          &queue::after_wait,
+                                          &queue::claim,
+                                          nullptr,
+                                          &wait_group_waits::durable};
+};
+
+/// Of a group whose counter is at `word`; `n` is about to be added.
+inline void wait_group::enter(std::uint64_t word, int n) {
+  constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: see the header
+  if (word >> count_shift != 0) {
+    const detail::bubble_id owner = group_.load(relaxed);
+    if (RINGO_UNLIKELY(owner != 0)) detail::check_bubble(owner, "wait_group");
+  } else if (n > 0) {
+    group_.store(detail::current_bubble(), relaxed);
+  }
+}
 
 void wait_group::add(int n) {
   unsigned turn = 0;
@@ -31,6 +57,7 @@ void wait_group::add(int n) {
       continue;
     }
     const auto count = static_cast<std::int64_t>(word >> count_shift) + n;
+    enter(word, n);
     if (count < 0) detail::panic("sync: negative WaitGroup counter");
     if (count > INT32_MAX) detail::panic("sync: WaitGroup counter out of range");
     if (count == 0 && (word & queue::waiting) != 0) {
@@ -52,8 +79,8 @@ void wait_group::wait() {
       word = queue_.load();
     } else if (word >> count_shift == 0) {
       return;
-    } else if (queue_.try_lock(word)) {
-      queue_.wait(word, queue::place::back, waits);
+    } else if (enter(word, 0); queue_.try_lock(word)) {
+      queue_.wait(word, queue::place::back, wait_group_waits::kind);
       return;
     }
   }

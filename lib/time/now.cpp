@@ -1,9 +1,11 @@
 #include <ringo/time/now.hpp>
 
+#include "sched/bubble.hpp"
+
 namespace ringo {
 
 std::chrono::steady_clock::time_point now() noexcept {
-  return std::chrono::steady_clock::now();
+  return detail::time_here();
 }
 
 }  // namespace ringo

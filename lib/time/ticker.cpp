@@ -9,7 +9,7 @@ detail::timer_handle ticker::start(std::chrono::nanoseconds period) {
   return detail::start_timer(period, period);
 }
 
-void ticker::stop() const noexcept {
+void ticker::stop() const {
   if (handle_) handle_.stop();
 }
 

@@ -23,6 +23,11 @@ void channel_timer::fire_channel(timer_node& node, time_point due, fiber_queue& 
   if (fiber* receiver = self.channel->feed(&due)) ready_onto(receiver, ready);
 }
 
+/// A value for nobody changes nothing, and waits in the buffer.
+bool channel_timer::is_awaited(const timer_node& node) noexcept {
+  return static_cast<const channel_timer&>(node).channel->has_receivers();
+}
+
 bool channel_timer::end(chan_core::feeder& self) noexcept {
   const std::unique_ptr<channel_timer> owned(static_cast<channel_timer*>(&self));
   timer_heap::remove(*owned);
@@ -34,6 +39,7 @@ void function_timer::fire_function(timer_node& node,
                                    fiber_queue& ready) noexcept {
   auto& self = static_cast<function_timer&>(node);
   prepared_fiber prepared(go_options{}, self.site);
+  prepared.join(self.home_group);
   prepared.body().emplace([held = function_reference(&self)] { held->function->call(); });
   ready.push(prepared.start_unqueued());
 }
@@ -61,12 +67,14 @@ bool timer_core::withdraw() noexcept {
   return was_linked || waited;
 }
 
-bool timer_handle::stop() const noexcept {
+bool timer_handle::stop() const {
+  if (core_->group != 0) check_bubble(core_->group, "timer");
   spin_guard guard(core_->lock);
   return core_->withdraw();
 }
 
 bool timer_handle::reset(nanoseconds delay, nanoseconds period) const {
+  if (core_->group != 0) check_bubble(core_->group, "timer");
   spin_guard guard(core_->lock);
   const bool was_active = core_->withdraw();
   core_->start(delay, period);
@@ -81,6 +89,7 @@ timer_handle start_timer(nanoseconds delay, nanoseconds period) {
   auto channel = make_chan<time_point>(1);
   auto owned = std::make_unique<channel_timer>();
   owned->fire = &channel_timer::fire_channel;
+  owned->awaited = &channel_timer::is_awaited;
   owned->channel = channel.core();
   channel.core()->set_feeder(owned.get());
   timer_core* core = owned.release();  // the channel's now

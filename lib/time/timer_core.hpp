@@ -9,6 +9,7 @@
 #include <ringo/detail/spinlock.hpp>
 #include <ringo/detail/timer_handle.hpp>
 
+#include "sched/bubble.hpp"
 #include "source/timer_heap.hpp"
 
 /// The timers behind timer, ticker, after and after_func.
@@ -56,7 +57,8 @@ namespace ringo::detail {
 struct timer_core : timer_node {
   spinlock lock;
   bool waits_forever RINGO_GUARDED_BY(lock) = false;
-  chan_core* channel = nullptr;  // immutable once started; null: a function's
+  chan_core* channel = nullptr;        // immutable once started; null: a function's
+  bubble_id group = current_bubble();  // immutable: the bubble it belongs to
 
   void start(nanoseconds delay, nanoseconds wanted_period) RINGO_REQUIRES(lock);
   bool withdraw() noexcept RINGO_REQUIRES(lock);
@@ -64,14 +66,16 @@ struct timer_core : timer_node {
 
 struct channel_timer : timer_core, chan_core::feeder {
   channel_timer() noexcept : chan_core::feeder{&channel_timer::end} {}
+  static bool is_awaited(const timer_node& node) noexcept;
   static void fire_channel(timer_node& node, time_point due, fiber_queue& ready) noexcept;
   static bool end(chan_core::feeder& self) noexcept;
 };
 
 struct function_timer : timer_core {
-  std::atomic<std::uint32_t> references{1};  // atomic: see above
-  std::unique_ptr<timer_function> function;  // immutable once started
-  const void* site = nullptr;                // immutable once started
+  std::atomic<std::uint32_t> references{1};      // atomic: see above
+  std::unique_ptr<timer_function> function;      // immutable once started
+  const void* site = nullptr;                    // immutable once started
+  bubble* const home_group = bubble::current();  // the same as `group`
 
   void add_reference() noexcept { references.fetch_add(1); }
   void drop_reference() noexcept {

@@ -14,6 +14,9 @@ ORDER_NOTE = re.compile(r"//.*(?:pairs with|relaxed:) *\S")
 ORDER_NOTE_REACH = 3
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 REAL_TIME = re.compile(r"(?<![.>\w])(?:\w+::)*(?:sleep_for|sleep_until|u?sleep|nanosleep)\s*\(")
+# In a file that has virtual time ringo's own sleeps are taken to be virtual.
+VIRTUAL_TIME = re.compile(r'#include [<"](?:ringo/testing/\w+|support/virtual_time)\.hpp[>"]')
+VIRTUAL_SLEEP = re.compile(r"(?<![.>\w])ringo::sleep_(?:for|until)\s*\(")
 REAL_TIME_REASON = re.compile(r"// tidy: real time\W+\w")
 COMMENT_OR_STRING = re.compile(
     r"""//[^\n]*|/\*.*?\*/|'\\?[^\n]'|R"(?P<mark>[^(\s]*)\(.*?\)(?P=mark)"|"(?:\\.|[^"\\\n])*\"""",
@@ -84,6 +87,7 @@ class Tidy:
 
     def check_lines(self, relative, raw, code):
         name = relative.as_posix()
+        virtual = any(map(VIRTUAL_TIME.match, raw))
         for number, (line, bare) in enumerate(zip(raw, code), 1):
             def breach(message):
                 self.report(relative, number, message)
@@ -102,7 +106,8 @@ class Tidy:
                 breach("TODO(now) may not be merged")
             if "\t" in line:
                 breach("a tab")
-            if (relative.parts[0] == "tests" and name not in REAL_TIME_HOMES and REAL_TIME.search(bare)
+            timed = VIRTUAL_SLEEP.sub("", bare) if virtual else bare
+            if (relative.parts[0] == "tests" and name not in REAL_TIME_HOMES and REAL_TIME.search(timed)
                     and not REAL_TIME_REASON.search(line)):
                 breach("wait for an event, not for time (or say `// tidy: real time: <reason>`)")
 

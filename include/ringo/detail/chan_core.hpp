@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <ringo/detail/bubble_id.hpp>
 #include <ringo/detail/cancellable.hpp>
 #include <ringo/detail/config.hpp>
 #include <ringo/detail/intrusive_list.hpp>
@@ -123,6 +124,18 @@ class chan_core {
     feeder_ = owner;
     handles_.store(0, std::memory_order_relaxed);  // relaxed: not shared yet
   }
+  /// Instead of the bubble it was made in; before it is shared.
+  void belong_to(bubble_id group) noexcept {
+    bubbled_ = group != 0;
+    bubble_ = group;
+  }
+  /// What every operation begins with. Panics outside of the channel's bubble.
+  void enter() const {
+    if (RINGO_UNLIKELY(bubbled_)) check_bubble(bubble_, "channel");
+  }
+  /// Made in a bubble, whose fibers alone wake each other.
+  bool is_bubbled() const noexcept { return bubbled_; }
+
   /// True: there was no handle before. For each `true` there is one call of detach().
   // acquire pairs with drop_handle()
   bool add_first_handle() noexcept { return handles_.fetch_add(1, std::memory_order_acq_rel) == 0; }
@@ -149,6 +162,11 @@ class chan_core {
   /// close() of an open channel, but what it wakes is only collected. For who holds a lock.
   void close_into(intrusive_queue<fiber>& woken) noexcept;
 
+  /// A snapshot.
+  bool has_receivers() const noexcept {
+    return receivers_waiting_.load(std::memory_order_acquire) != 0;  // pairs with enqueue()
+  }
+
   /// Snapshots: true only if at some moment during the call a receive (a send) could not have gone
   /// on. The order matters: who closes a channel and then takes the last element is seen in that
   /// order.
@@ -171,10 +189,13 @@ class chan_core {
 
  private:
   chan_core(const element_type& type, std::size_t capacity) noexcept
-      : capacity_(capacity), type_(type) {}
+      : capacity_(capacity), type_(type), bubble_(current_bubble()) {
+    bubbled_ = bubble_ != 0;
+  }
   ~chan_core() = default;
 
   spinlock lock_;
+  bool bubbled_ = false;             // made in a bubble: `bubble_`. Immutable once shared
   std::atomic<bool> closed_{false};  // these four: written under the lock, read without it too
   std::atomic<std::uint32_t> senders_waiting_{0};
   std::atomic<std::uint32_t> receivers_waiting_{0};
@@ -187,6 +208,7 @@ class chan_core {
   intrusive_list<waiter> senders_ RINGO_GUARDED_BY(lock_);
   std::atomic<std::size_t> handles_{1};
   feeder* feeder_ = nullptr;  // immutable once the channel is shared
+  bubble_id bubble_;          // as above
 
   void last_handle_gone() noexcept;
   void destroy() noexcept;

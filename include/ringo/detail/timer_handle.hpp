@@ -38,7 +38,7 @@ class timer_handle {
   const timer_channel& channel() const noexcept { return channel_; }
 
   /// Both only on one that is not empty. True: it was active.
-  bool stop() const noexcept;
+  bool stop() const;
   bool reset(std::chrono::nanoseconds delay, std::chrono::nanoseconds period) const;
 
  private:

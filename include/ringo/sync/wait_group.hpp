@@ -1,10 +1,12 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
+#include <ringo/detail/bubble_id.hpp>
 #include <ringo/detail/sync_queue.hpp>
 #include <ringo/go.hpp>
 
@@ -73,6 +75,11 @@ class wait_group {
   static constexpr int count_shift = 32;
 
   queue queue_;
+  // The bubble it has been raised from zero in. Relaxed: add() from zero comes before wait().
+  std::atomic<detail::bubble_id> group_{0};
+
+  void enter(std::uint64_t word, int n);
+  friend struct wait_group_waits;
 };
 
 }  // namespace ringo

@@ -28,7 +28,7 @@ class ticker {
   /// No more ticks; one that nobody has received yet is withdrawn. Never closes the channel. May be
   /// called again; does nothing to a ticker without a channel. Never blocks. O(log timers),
   /// allocates nothing.
-  void stop() const noexcept;
+  void stop() const;
 
   /// Stops the ticker and starts it anew: the next tick comes after the new period. Never blocks.
   /// Panics "non-positive interval for Ticker.Reset", "Reset called on uninitialized Ticker".

@@ -1,0 +1,4 @@
+#pragma once
+
+/// Tools for tests of concurrent programs: virtual time and explored schedules.
+#include <ringo/testing/bubble.hpp>
