@@ -1,10 +1,11 @@
-"""Checks the pages: each block of C++ equals the built file it names, and each link leads somewhere.
+"""Checks the pages: each block of C++ or Go equals the built file it names, and each link leads somewhere.
 And the headers: each `@snippet <file> <name>` names a region of a built file.
 
 A block is named by a comment in front of it:
 
     <!-- from: examples/hello.cpp -->        consecutive lines of that file
     <!-- from: tests/docs/x_test.cpp#name -->   its region from `// [name]` to `// [name]`
+    <!-- from: tests/docs/from_go/x_test.go#name -->   the same; its tabs are four spaces in the page
 
 The marks of a region may also be `//! [name]`; those of a @snippet must be.
 
@@ -17,6 +18,7 @@ from pathlib import Path
 
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md")
 BUILT = ("examples", "tests", "benchmarks")  # only what some target compiles
+SUFFIXES = {"cpp": (".cpp", ".hpp"), "go": (".go",)}  # blocks in these languages must be compiled
 
 FENCE = re.compile(r"\s*```(\w*)")
 FROM = re.compile(r"<!-- from: ([^\s#]+)(?:#(\S+))? -->\s*$")
@@ -61,8 +63,8 @@ class Pages:
             if block is not None and not (fence and not fence[1]):
                 block.append(line)
             elif block is not None:
-                if language == "cpp" or source:
-                    self.check_block(page, start, dedent(block), source)
+                if language in SUFFIXES or source:
+                    self.check_block(page, start, language, dedent(block), source)
                 block = None
             elif fence:
                 block, start, language = [], number, fence[1]
@@ -86,21 +88,28 @@ class Pages:
                 self.report(header, number, f"{snippet[1]} has no region //! [{snippet[2]}]")
 
     def is_built(self, name):
-        return Path(name).parts[0] in BUILT and (self.root / name).is_file()
+        path = self.root / name
+        in_module = path.suffix != ".go" or (path.parent / "go.mod").is_file()
+        return Path(name).parts[0] in BUILT and path.is_file() and in_module
+
+    def lines(self, name):
+        text = (self.root / name).read_text()
+        return (text.expandtabs(4) if name.endswith(".go") else text).splitlines()
 
     def marks(self, name, region, kinds=("//", "//!")):
         wanted = [f"{kind} [{region}]" for kind in kinds]
-        lines = (self.root / name).read_text().splitlines()
-        return [i for i, line in enumerate(lines) if line.strip() in wanted]
+        return [i for i, line in enumerate(self.lines(name)) if line.strip() in wanted]
 
-    def check_block(self, page, number, block, source):
+    def check_block(self, page, number, language, block, source):
         self.blocks += 1
         if source is None:
-            return self.report(page, number, "C++ that is compiled nowhere: `<!-- from: file -->` is missing")
+            return self.report(page, number, "code that is compiled nowhere: `<!-- from: file -->` is missing")
         name, region = source[1], source[2]
         if not self.is_built(name):
             return self.report(page, number, f"{name} is no built file")
-        lines = (self.root / name).read_text().splitlines()
+        if not name.endswith(SUFFIXES.get(language, "")):
+            return self.report(page, number, f"{name} is not written in {language}")
+        lines = self.lines(name)
         if region is None:
             found = any(dedent(lines[i:i + len(block)]) == block for i in range(len(lines)))
             return None if found else self.report(page, number, f"these lines are not in {name}")

@@ -8,6 +8,9 @@ from check import Pages
 CLEAN = {
     "examples/hello.cpp": "int main() {\n  int x = 1;\n  // [use]\n  return x;\n  // [use]\n}\n",
     "lib/a.cpp": "int a;\n",
+    "tests/go/go.mod": "module x\n",
+    "tests/go/a_test.go": "func f() {\n\tif true {\n\t\t// [go]\n\t\tif g() {\n\t\t\th()\n\t\t}\n\t\t// [go]\n\t}\n}\n",
+    "tests/loose/a.go": "func f() {}\n",
     "tests/a_test.cpp": "//! [both]\nint y;\n//! [both]\n",
     "include/ringo/a.hpp": "/// @snippet tests/a_test.cpp both\n",
     "README.md": "# A title\n<!-- from: examples/hello.cpp -->\n```cpp\nint x = 1;\n```\n"
@@ -25,6 +28,13 @@ FAULTS = [
     ("docs/a.md", "<!-- from: lib/a.cpp -->\n```cpp\nint a;\n```\n", "no built file"),
     ("docs/a.md", "<!-- from: examples/hello.cpp -->\n```text\nnothing\n```\n", "not in examples"),
     ("docs/a.md", "```sh\nmake\n", "without an end"),
+    ("docs/a.md", "<!-- from: tests/go/a_test.go#go -->\n```go\nif g() {\n    h()\n}\n```\n", None),
+    ("docs/a.md", "<!-- from: tests/go/a_test.go#go -->\n```go\nif g() {\n    i()\n}\n```\n", "differs from [go]"),
+    ("docs/a.md", "<!-- from: tests/go/a_test.go -->\n```go\nh()\n```\n", None),
+    ("docs/a.md", "<!-- from: tests/go/a_test.go -->\n```cpp\nh()\n```\n", "not written in cpp"),
+    ("docs/a.md", "<!-- from: examples/hello.cpp#use -->\n```go\nreturn x;\n```\n", "not written in go"),
+    ("docs/a.md", "<!-- from: tests/loose/a.go -->\n```go\nfunc f() {}\n```\n", "no built file"),
+    ("docs/a.md", "```go\nh()\n```\n", "compiled nowhere"),
     ("docs/a.md", "<!-- from: tests/a_test.cpp#both -->\n```cpp\nint y;\n```\n", None),
     ("include/ringo/b.hpp", "  /// @snippet tests/a_test.cpp none\n", "no region //! [none]"),
     ("include/ringo/b.hpp", "/// @snippet examples/hello.cpp use\n", "no region //! [use]"),

@@ -1,0 +1,3 @@
+module ringo.example/from_go
+
+go 1.25
