@@ -46,6 +46,8 @@ namespace detail {
 /// returns, so that reports do not mix, and run() does not return any more.
 void begin_last_report() noexcept;
 bool last_report_begun() noexcept;
+/// What end_process() and a broken invariant print last; copied. Not thread-safe.
+void set_last_words(const char* text) noexcept;
 /// Ends the process as every fatal does; for callers that have printed already.
 [[noreturn]] void end_process() noexcept;
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -60,6 +61,8 @@ namespace {
 
 std::atomic<std::int32_t> reporter{0};  // atomic: the thread that has begun the last report; or 0
 
+std::array<char, 128> last_words{};
+
 }  // namespace
 
 void begin_last_report() noexcept {
@@ -79,7 +82,12 @@ void fatal(const char* text) noexcept {
   end_process();
 }
 
+void set_last_words(const char* text) noexcept {
+  std::snprintf(last_words.data(), last_words.size(), "%s", text);
+}
+
 void end_process() noexcept {
+  print_error("%s", last_words.data());
   const char* traceback = std::getenv("RINGO_TRACEBACK");  // NOLINT(concurrency-mt-unsafe)
   if (traceback != nullptr && std::strcmp(traceback, "crash") == 0) std::abort();
   // No destructor and no atexit handler may run: other threads still use what those would destroy.
@@ -87,6 +95,7 @@ void end_process() noexcept {
 }
 
 void invariant_broken(const char* condition, const char* file, int line) noexcept {
+  print_error("%s", last_words.data());
   print_error("ringo: broken invariant: %s (%s:%d)\n", condition, file, line);
   std::abort();
 }

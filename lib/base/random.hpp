@@ -11,6 +11,11 @@ class random_source {
  public:
   explicit random_source(std::uint64_t seed) noexcept : state_(seed | 1) {}
 
+  /// As one made with `seed`.
+  void restart(std::uint64_t seed) noexcept {
+    state_.store(seed | 1, std::memory_order_relaxed);  // relaxed: one owner
+  }
+
   std::uint64_t next() noexcept {
     std::uint64_t state = state_.load(std::memory_order_relaxed);  // relaxed: one owner
     state ^= state >> 12;

@@ -3,6 +3,7 @@
 #include <new>
 #include <utility>
 
+#include <ringo/detail/explore_point.hpp>
 #include <ringo/error.hpp>
 
 #include "context/context_node.hpp"
@@ -208,6 +209,7 @@ recv_chan<void> context::done() const {
 }
 
 std::error_code context::err() const {
+  detail::explore_point();
   const detail::cancel_node* node = detail::context_node::of(*this).nearest;
   return node != nullptr ? node->code() : std::error_code{};
 }

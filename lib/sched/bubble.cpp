@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <ringo/detail/assert.hpp>
+#include <ringo/detail/explore_point.hpp>
 #include <ringo/detail/spinlock.hpp>
 #include <ringo/error.hpp>
 
@@ -201,6 +202,7 @@ bubble_id current_bubble() noexcept {
 }
 
 void check_bubble(bubble_id owner, const char* what) {
+  explore_point();
   if (owner == current_bubble()) return;
   panic(std::string(what) + " of a bubble used from outside");
 }

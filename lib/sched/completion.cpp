@@ -1,4 +1,5 @@
 #include <ringo/detail/completion.hpp>
+#include <ringo/detail/explore_point.hpp>
 
 #include "fiber/sanitizer.hpp"
 #include "sched/cancellation.hpp"
@@ -33,6 +34,7 @@ bool completion::finish() noexcept {
 }
 
 RINGO_NO_TSAN void completion::wait() {
+  explore_point();
   if (word_.load() == done) return;
   waiter_ = current_fiber();
   sanitizer_release(&word_);  // `after` publishes the waiter under another identity
@@ -94,6 +96,7 @@ struct cancellable_completion : cancellation::listener {
 };
 
 RINGO_NO_TSAN bool completion::wait(cancellation& stop) {
+  explore_point();
   if (word_.load() == done) return true;
   cancellable_completion self(*this, stop, current_fiber());
   if (!stop.add(self)) return false;

@@ -16,6 +16,7 @@
 #include "fiber/sanitizer.hpp"
 #include "sched/bubble.hpp"
 #include "sched/current.hpp"
+#include "sched/exploration.hpp"
 #include "sched/fork_guard.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -100,6 +101,7 @@ void prepared_fiber::start() noexcept {
     s.count_external_spawn();
     s.inject(f);
   }
+  explore_point();
 }
 
 fiber* prepared_fiber::start_unqueued() noexcept {
@@ -158,6 +160,10 @@ const char* wait_reason_of(std::uint64_t id) noexcept {
 
 void yield() noexcept {
   if (detail::worker* w = detail::current_worker()) {
+    // relaxed: set before the run began
+    if (RINGO_UNLIKELY(detail::exploring.load(std::memory_order_relaxed))) {
+      detail::exploration::instance().yields();
+    }
     w->yield();
   } else {
     std::this_thread::yield();
@@ -173,14 +179,14 @@ void goexit() {
 
 thread_pin::thread_pin() noexcept {
   detail::worker* w = detail::worker_of_thread();
-  if (w == nullptr) return;
+  if (w == nullptr || detail::exploring.load()) return;  // there is one thread
   detail::fiber* self = w->current();
   if (self->pins.fetch_add(1) == 0) w->pin(self);
 }
 
 thread_pin::~thread_pin() {
   detail::worker* w = detail::worker_of_thread();
-  if (w == nullptr) return;
+  if (w == nullptr || detail::exploring.load()) return;
   if (w->current()->pins.fetch_sub(1) == 1) w->unpin();
 }
 

@@ -17,6 +17,7 @@
 #include "fiber/stack.hpp"
 #include "sched/cpu_quota.hpp"
 #include "sched/current.hpp"
+#include "sched/exploration.hpp"
 #include "sched/fork_guard.hpp"
 #include "sched/leftovers.hpp"
 #include "sched/scheduler.hpp"
@@ -169,6 +170,7 @@ int workers() noexcept {
 }
 
 int set_workers(int n) {
+  if (detail::exploring.load()) n = 0;  // one worker it is
   std::uint32_t before = 0;
   detail::scheduler::instance().visit([&](detail::scheduler& s) { before = s.set_tokens(n); });
   return static_cast<int>(before);

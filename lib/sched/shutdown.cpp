@@ -9,6 +9,7 @@
 #include "base/print.hpp"
 #include "fiber/sanitizer.hpp"
 #include "fiber/switch.hpp"
+#include "sched/exploration.hpp"
 #include "sched/locals.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/symbol.hpp"
@@ -150,6 +151,7 @@ std::size_t scheduler::drop_queued() noexcept {
     drop(w.next_.take());
     while (fiber* f = w.queue_.pop()) drop(f);
   }
+  while (fiber* f = exploration::instance().take_left_over()) drop(f);
   fiber* f = nullptr;
   while (injected_.take(&f, 1) == 1) drop(f);
   return count;

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <string>
 #include <typeinfo>
 
 #include <cxxabi.h>
@@ -16,7 +17,9 @@
 
 #include "base/print.hpp"
 #include "fiber/fiber.hpp"
+#include "sched/bubble.hpp"
 #include "sched/current.hpp"
+#include "sched/exploration.hpp"
 #include "sched/locals.hpp"
 #include "sched/symbol.hpp"
 
@@ -126,7 +129,31 @@ goexit_signal::~goexit_signal() {
   if (owner_ != nullptr) fatal("goexit was swallowed by a catch (...) that did not rethrow");
 }
 
+namespace {
+
+std::string text_of_current_exception() {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
+/// Under exploration that is a finding, and no end.
+void report_to_exploration() {
+  const fiber* self = stack_owner();
+  if (!exploring.load() || current_worker() == nullptr || bubble::of(*self) == nullptr) return;
+  exploration::instance().fail("out of a fiber spawned at " +
+                               std::string(symbol_of(self->spawn_site.load()).text) + ": " +
+                               text_of_current_exception());
+}
+
+}  // namespace
+
 void die_of_exception() noexcept {
+  report_to_exploration();
   begin_last_report();
   fiber* self = stack_owner();
   try {

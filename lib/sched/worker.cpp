@@ -6,6 +6,7 @@
 #include "fiber/sanitizer.hpp"
 #include "sched/bubble.hpp"
 #include "sched/current.hpp"
+#include "sched/exploration.hpp"
 #include "sched/park.hpp"
 #include "sched/park_thread.hpp"
 #include "sched/scheduler.hpp"
@@ -21,7 +22,8 @@ worker::worker(scheduler& owner,
                std::uint32_t index,
                timer_heap& timers,
                std::unique_ptr<engine> source)
-    : random_(0x9E3779B97F4A7C15ULL * (index + 1) ^
+    : attention_(exploring.load() ? explored : 0U),
+      random_(0x9E3779B97F4A7C15ULL * (index + 1) ^
               static_cast<std::uint64_t>(steady_clock::now().time_since_epoch().count())),
       owner_(owner),
       index_(index),

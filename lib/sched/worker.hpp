@@ -47,6 +47,8 @@ class worker {
   /// Uniform in [0, bound).
   std::uint32_t random_below(std::uint32_t bound) noexcept;
 
+  void restart_random(std::uint64_t seed) noexcept { random_.restart(seed); }
+
   // For the fiber that runs here.
   void park(const park_kind& kind, void* subject) noexcept;
   void yield() noexcept;
@@ -84,7 +86,8 @@ class worker {
     pinned = 2,       ///< a fiber has this thread for itself
     token_asked = 4,  ///< there are fewer run tokens than before: perhaps give up yours
     token_lost = 8,   ///< the run token went elsewhere while a fiber blocked this thread
-    forked = 16       ///< this is the child of a fork: the other threads do not exist
+    forked = 16,      ///< this is the child of a fork: the other threads do not exist
+    explored = 32     ///< every choice is the exploration's; for the whole run
   };
   void call(attention bits) noexcept {
     attention_.fetch_or(bits);
@@ -119,7 +122,7 @@ class worker {
 
   // What each switch touches.
   worker_local<fiber*> current_;
-  std::atomic<std::uint32_t> attention_{0};  // atomic: other threads set bits
+  std::atomic<std::uint32_t> attention_;  // atomic: other threads set bits
   worker_local<std::uint64_t> ticks_;        // scheduling points
   exception_state* globals_ = nullptr;       // this thread's; immutable after the start
   run_next next_;

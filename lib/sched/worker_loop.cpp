@@ -9,6 +9,7 @@
 #include "base/pause.hpp"
 #include "fiber/sanitizer.hpp"
 #include "sched/current.hpp"
+#include "sched/exploration.hpp"
 #include "sched/fork_guard.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/signal_stack.hpp"
@@ -79,6 +80,12 @@ fiber* worker::find_work() noexcept {
     bool over = false;
     fiber* f = attend(over);
     if (over) return nullptr;
+    // relaxed: set before the run began
+    if (RINGO_UNLIKELY(exploring.load(std::memory_order_relaxed))) {
+      if ((f = exploration::instance().choose(*this)) != nullptr) return f;
+      if (!collect()) sleep();
+      continue;
+    }
     if (f == nullptr) {
       f = picked_.get();
       picked_.set(nullptr);
@@ -113,7 +120,7 @@ fiber* worker::find_work() noexcept {
 fiber* worker::attend(bool& over) noexcept {
   for (;;) {
     const std::uint32_t asked = attention_.load();
-    if (RINGO_LIKELY(asked == 0)) return nullptr;
+    if (RINGO_LIKELY((asked & ~explored) == 0)) return nullptr;
     const bool is_pinned = (asked & pinned) != 0;
     if ((asked & forked) != 0) refuse_after_fork();
     if ((asked & stop) != 0) {
@@ -225,7 +232,7 @@ void worker::sleep() noexcept {
   sleeps_.set(sleeps_.get() + 1);
   const auto kind = gate.sleep(this, calm_);
   const bool work = kind.calm ? !owner_.injected().empty() : owner_.work_visible();
-  if (!work && attention_.load() == 0) {
+  if (!work && (attention_.load() & ~explored) == 0) {
     time_point deadline = timers_.next();
     if (kind.calm) {
       deadline = std::min(deadline, steady_clock::now() + idle_gate::calm_nap);
@@ -278,7 +285,7 @@ bool worker::others_wait() const noexcept {
 }
 
 void worker::prepare_to_block() {
-  if (!others_wait()) return;
+  if (!others_wait() || exploring.load()) return;
   drain();
   owner_.pass_token_on(*this);
 }

@@ -1,5 +1,7 @@
 #include <ringo/sync/condition_variable.hpp>
 
+#include <ringo/detail/explore_point.hpp>
+
 #include "fiber/sanitizer.hpp"
 #include "sched/park.hpp"
 
@@ -95,6 +97,7 @@ struct condition_waits {
 };
 
 void condition_variable::enlist(waiter& self) {
+  detail::explore_point();
   self.who = detail::current_fiber();
   self.owner.store(&queue_, std::memory_order_relaxed);  // relaxed: published by the queue lock
   const std::uint32_t word = queue_.lock();
@@ -120,6 +123,7 @@ void condition_variable::sleep(waiter& self) noexcept {
 }
 
 void condition_variable::notify_one() noexcept {
+  detail::explore_point();
   if (!lock_if_awaited(queue_)) return;
   waiter* const first = take_out(queue_);
   queue_.publish(queue_.empty() ? 0 : queue::waiting);
@@ -127,6 +131,7 @@ void condition_variable::notify_one() noexcept {
 }
 
 void condition_variable::notify_all() noexcept {
+  detail::explore_point();
   if (!lock_if_awaited(queue_)) return;
   waiter* first = take_out(queue_);
   waiter* last = first;

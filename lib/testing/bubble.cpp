@@ -1,13 +1,12 @@
 #include <ringo/testing/bubble.hpp>
 
 #include <exception>
-#include <string>
 
 #include <ringo/error.hpp>
-#include <ringo/go.hpp>
 
 #include "sched/bubble.hpp"
 #include "sched/scheduler.hpp"
+#include "testing/root_fiber.hpp"
 
 namespace ringo::testing {
 namespace detail {
@@ -17,32 +16,11 @@ using ringo::detail::panic;
 
 void run_inside(void (*body)(void*), void* argument, const void* site) {
   using group = ringo::detail::bubble;
-  std::exception_ptr thrown;
-  bool returned = false;
-  group& inside = group::begin(group::reach::fibers_outside);
-  {
-    ringo::detail::prepared_fiber root({.name = "bubble"}, site);
-    root.body().emplace([&] {
-      try {
-        body(argument);
-        returned = true;
-      } catch (...) {
-        if (!ringo::detail::fiber_is_exiting()) thrown = std::current_exception();
-        inside.root_ends();
-        if (ringo::detail::fiber_is_exiting()) throw;
-        return;
-      }
-      inside.root_ends();
-    });
-    root.join(&inside);
-    root.start();
-  }
-  inside.await_end();
-  const std::string deadlock = inside.deadlock();
-  inside.recycle();
-  if (thrown) std::rethrow_exception(thrown);
-  if (!deadlock.empty()) panic(deadlock);
-  if (!returned) panic("bubble: its first fiber has called goexit");
+  bubble_outcome outcome;
+  run_root(group::begin(group::reach::fibers_outside), body, argument, site, outcome);
+  if (outcome.thrown) std::rethrow_exception(outcome.thrown);
+  if (!outcome.deadlock.empty()) panic(outcome.deadlock);
+  if (!outcome.returned) panic("bubble: its first fiber has called goexit");
 }
 
 }  // namespace

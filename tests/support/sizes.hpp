@@ -64,6 +64,9 @@ inline constexpr count broadcast_fibers       = pick<count>(1'000,     500,     
 inline constexpr count racing_senders         = pick<count>(8,         8,         8);
 inline constexpr count racing_values          = pick<count>(1'000,     500,       200);
 inline constexpr count quiet_selects          = pick<count>(100'000,   20'000,    5'000);
+
+// Exploration.
+inline constexpr count ordinary_runs          = pick<count>(10'000,    10'000,    2'000);
 inline constexpr count dynamic_channels       = pick<count>(10'000,    5'000,     2'000);
 inline constexpr count exhaustive_selects     = pick<count>(3'000,     2'000,     500);
 inline constexpr count thread_values          = pick<count>(500,       200,       100);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include <ringo/detail/explore_point.hpp>
 #include <ringo/detail/sync_queue.hpp>
 
 namespace ringo {
@@ -34,12 +35,14 @@ class mutex {
   /// Takes the lock. Blocks only the fiber (or the plain thread), until it is free. O(1), allocates
   /// nothing.
   void lock() {
+    detail::explore_point();
     std::uint32_t expected = 0;
     if (RINGO_UNLIKELY(!queue_.change_strong(expected, locked))) lock_slow();
   }
 
   /// Takes the lock if it is free; false: it is not. Never blocks. O(1), allocates nothing.
   bool try_lock() noexcept {
+    detail::explore_point();
     std::uint32_t expected = 0;
     return queue_.change_strong(expected, locked) || try_lock_slow(expected);
   }
@@ -47,6 +50,7 @@ class mutex {
   /// Lets go, and wakes one who waits. Never blocks. Fatal: "sync: unlock of unlocked mutex". O(1),
   /// allocates nothing.
   void unlock() noexcept {
+    detail::explore_point();
     std::uint32_t expected = locked;
     if (RINGO_UNLIKELY(!queue_.change_strong(expected, 0))) unlock_slow();
   }
