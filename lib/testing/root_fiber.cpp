@@ -2,7 +2,19 @@
 
 #include <ringo/go.hpp>
 
+#include "sched/exploration.hpp"
+
 namespace ringo::testing::detail {
+
+std::string text_of(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
 
 void run_root(ringo::detail::bubble& inside,
               void (*body)(void*),
@@ -18,6 +30,10 @@ void run_root(ringo::detail::bubble& inside,
       } catch (...) {
         const bool exits = ringo::detail::fiber_is_exiting();
         if (!exits) outcome.thrown = std::current_exception();
+        // What the others use may be gone with the frames of this one: they must not go on.
+        if (!exits && ringo::detail::exploring.load()) {
+          ringo::detail::exploration::instance().fail(text_of(outcome.thrown));
+        }
         inside.root_ends();
         if (exits) throw;
         return;

@@ -157,7 +157,7 @@ TEST_CASE("CH-18: close makes every parked sender panic, its value is never rece
 TEST_CASE("CH-18: once the close was seen, no sender that was parked succeeds") {
   constexpr auto senders = sizes::pick<int>(1'000, 500, 200);
   constexpr auto rounds = sizes::pick<int>(30, 10, 5);
-  run_on_each([&] {
+  run_freely_on_each([&] {
     for (int round = 0; round < rounds; ++round) {
       auto ch = make_chan<int>(1);
       ch.send(-1);
@@ -296,7 +296,7 @@ TEST_CASE("CH-22: a fiber that caught the panic of its parked send goes on") {
 }
 
 TEST_CASE("CH-29: any fiber may close, though others still send") {
-  run_on_each([] {
+  run_freely_on_each([] {
     auto ch = make_chan<int>();
     std::vector<watched_fiber> senders;
     for (int i = 0; i < 4; ++i) {

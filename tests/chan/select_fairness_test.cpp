@@ -241,7 +241,7 @@ TEST_CASE("SE-24: a ready done case has no priority over ready data") {
 // The clock stands for a timer: a case that becomes ready once, some time after two others that are
 // always ready. A fair choice takes it within a few selects.
 TEST_CASE("SE-26: a case beside others that are always ready is not starved") {
-  run_on_each([] {
+  run_freely_on_each([] {
     auto stop = make_chan<void>();
     auto busy_a = make_chan<int>();
     auto busy_b = make_chan<int>(1);

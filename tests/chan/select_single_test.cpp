@@ -144,7 +144,7 @@ template <class F>
 watched_fiber start_and_park(const char* reason, F fn) {
   if (reason != nullptr) return go_until_parked(reason, fn);
   // A select of one case may park as the plain operation does or as a select: Go does the first.
-  const std::size_t parked = ringo::detail::parked_count();
+  const std::size_t parked = ringo::test::parked_fibers();
   const watched_fiber fiber = watched_fiber::start(fn);
   wait_until_parked(parked + 1);
   return fiber;

@@ -33,6 +33,11 @@ class failure_log {
     if (entries_.size() < entries_max) entries_.push_back(std::move(entry));
   }
 
+  bool any() {
+    const std::lock_guard<std::mutex> guard(lock_);
+    return count_ != 0;
+  }
+
   /// Hands everything recorded so far to doctest. Call it on the test's thread only.
   void report() {
     const std::lock_guard<std::mutex> guard(lock_);

@@ -6,13 +6,17 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <exception>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
 #include <ringo/runtime.hpp>
+#include <ringo/testing/explore.hpp>
 
 #include "eventually.hpp"
 #include "expect.hpp"
+#include "explored.hpp"
 
 namespace ringo::test {
 
@@ -60,10 +64,44 @@ void for_each_worker_count(F&& fn) {
   }
 }
 
-/// `run_on` for 1, 2 and 8 workers.
+namespace detail {
+
+/// Runs `fn` under seeded schedules; passes over what cannot be explored.
+template <class F>
+void explore(F& fn) {
+  const report_at_exit report;
+  const auto explored = [&fn] {
+    fn();
+    if (failure_log::instance().any()) throw std::runtime_error("an expectation failed");
+  };
+  try {
+    testing::explore(schedules_to_explore(), explored);
+  } catch (const testing::exploration_failure& failure) {
+    try {
+      std::rethrow_if_nested(failure);
+    } catch (const not_explorable& reason) {
+      MESSAGE("not explored: " << std::string(reason.what()));
+      return;
+    } catch (...) {
+    }
+    FAIL_CHECK(std::string(failure.what()));
+  }
+}
+
+}  // namespace detail
+
+/// `run_on` for 1, 2 and 8 workers, also when others are explored: for tests that count all fibers
+/// or the runs of their function, that wait for real time, or that would take too long.
+template <class F>
+void run_freely_on_each(F&& fn, leftovers left = leftovers::none) {
+  for_each_worker_count([&](std::size_t workers) { run_on(workers, fn, left); });
+}
+
+/// The same, or explored; see explored.hpp. `fn` is run many times: it makes everything anew.
 template <class F>
 void run_on_each(F&& fn, leftovers left = leftovers::none) {
-  for_each_worker_count([&](std::size_t workers) { run_on(workers, fn, left); });
+  if (schedules_to_explore() != 0 && left == leftovers::none) return detail::explore(fn);
+  run_freely_on_each(fn, left);
 }
 
 }  // namespace ringo::test

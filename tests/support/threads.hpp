@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "eventually.hpp"
+#include "explored.hpp"
 
 namespace ringo::test {
 
@@ -30,6 +31,7 @@ class thread_group {
 
   template <class F>
   void start(F&& fn) {
+    leave_unless_free("plain threads");
     member& self = members_.emplace_back();
     self.thread = std::thread([&self, body = std::forward<F>(fn)]() mutable {
       self.tid = ::gettid();

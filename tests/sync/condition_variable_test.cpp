@@ -254,7 +254,7 @@ TEST_CASE("SY-25: notify_one wakes exactly one") {
 
 // After Go's TestCondBroadcast.
 TEST_CASE("SY-25: notify_all wakes everybody who waits exactly once") {
-  run_on_each([] {
+  run_freely_on_each([] {
     ringo::mutex m;
     ringo::condition_variable changed;
     std::atomic<int> arrived{0};

@@ -391,7 +391,7 @@ TEST_CASE("mutex: is usable before, between and after runs") {
     static_mutex.lock();
     ++counter;
     static_mutex.unlock();
-    run_on_each([&] {
+    run_freely_on_each([&] {
       fiber_group fibers;
       for (int i = 0; i < 10; ++i) {
         fibers.go([&] {

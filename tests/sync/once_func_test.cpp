@@ -184,7 +184,7 @@ TEST_CASE("SY-22: those who wait for a run that throws get what it threw") {
 
 // After Go's TestOnceFuncGoexit.
 TEST_CASE("SY-22: goexit in the function does not cause a second run") {
-  run_on_each([] {
+  run_freely_on_each([] {
     std::atomic<int> calls{0};
     const auto action = ringo::once_func([&] {
       ++calls;

@@ -220,7 +220,7 @@ TEST_CASE("SY-21: goexit counts as done and ends only the fiber that ran") {
       });
       returned = true;
     });
-    eventually([] { return ringo::detail::parked_count() == 1; }, "the runner to park");
+    ringo::test::wait_until_parked(1);
     const auto caller = go_until_parked(parked_in_once, [&] { once.call([] {}); });
     go_on.send();
     EXPECT_EQ(panic_text([&] { runner.join(); }),

@@ -124,7 +124,7 @@ TEST_CASE("task: arguments are decay-copied, std::ref shares") {
 }
 
 TEST_CASE("task: a result that can only be moved is never copied and is destroyed once") {
-  run_on_each([] {
+  run_freely_on_each([] {
     ledger book;
     {
       const tracked result = spawn([&] { return tracked(book, 3); }).join();
@@ -346,7 +346,7 @@ TEST_CASE("task: a tree of joins gives the right number") {
 }
 
 TEST_CASE("task: many at a time, joined in any order") {
-  run_on_each([] {
+  run_freely_on_each([] {
     std::vector<task<int>> tasks;
     for (int i = 0; i < many_fibers; ++i) tasks.push_back(spawn([i] { return i; }));
     long sum = 0;

@@ -365,7 +365,7 @@ class capture {
 
 // As with a task: what a function captured may refer to what its caller frees after the wait.
 TEST_CASE("wait_group: go destroys the function before wait returns") {
-  run_on_each([] {
+  run_freely_on_each([] {
     bool gone = false;
     {
       ringo::wait_group group;
