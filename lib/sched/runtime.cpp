@@ -12,7 +12,6 @@
 #include <ringo/error.hpp>
 #include <ringo/go.hpp>
 
-#include "base/futex.hpp"
 #include "fiber/fiber.hpp"
 #include "fiber/stack.hpp"
 #include "sched/cpu_quota.hpp"
@@ -115,10 +114,6 @@ class run_guard {
   ~run_guard() { run_in_progress.store(false); }
 };
 
-/// What the main fiber and the thread in run() share. The main fiber's last touch is the futex
-/// word, which lives as long as the process.
-std::atomic<std::uint32_t> main_finished{0};
-
 /// As in Go, a report wins over the end of main: whoever prints it ends the process.
 void wait_for_last_report() noexcept {
   while (last_report_begun()) ::pause();
@@ -134,7 +129,6 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
   install_fork_handler();
   s.register_caller(static_cast<std::int32_t>(::syscall(SYS_gettid)));
   s.start(resolve(wanted));
-  main_finished.store(0);
   std::exception_ptr thrown;
   try {
     prepared_fiber prepared({.name = "main"}, __builtin_return_address(0));
@@ -147,15 +141,14 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
         thrown = std::current_exception();
       }
       s.arm(false);
-      main_finished.store(1);
-      futex_wake(main_finished, 1);
+      s.main_ended();
     });
     prepared.start();
   } catch (...) {  // no memory for the main fiber
     s.stop();
     throw;
   }
-  while (main_finished.load() == 0) futex_wait(main_finished, 0, nanoseconds(-1));
+  s.serve_until_main_ended();
   wait_for_last_report();
   report_leftovers();
   s.stop();

@@ -13,6 +13,7 @@
 #include <ringo/error.hpp>
 
 #include "base/fence.hpp"
+#include "base/futex.hpp"
 #include "base/print.hpp"
 #include "fiber/sanitizer.hpp"
 #include "sched/current.hpp"
@@ -84,6 +85,36 @@ worker* scheduler::add_worker(std::unique_ptr<engine> source) {
 }
 
 void scheduler::start_thread(worker* w) {
+  const worker* here = worker_of_thread();
+  if (here != nullptr && !here->is_pinned()) return start_thread_here(w);
+  unstarted_.push_back(w);
+  for_caller_.fetch_add(2);
+  futex_wake(for_caller_, 1);
+}
+
+void scheduler::start_unstarted() {
+  for (worker* w : unstarted_) start_thread_here(w);
+  unstarted_.clear();
+}
+
+void scheduler::serve_until_main_ended() noexcept {
+  for (;;) {
+    const std::uint32_t seen = for_caller_.load();
+    if ((seen & 1) != 0) return;
+    {
+      spin_guard guard(token_lock_);
+      start_unstarted();
+    }
+    futex_wait(for_caller_, seen, nanoseconds(-1));
+  }
+}
+
+void scheduler::main_ended() noexcept {
+  for_caller_.fetch_or(1);
+  futex_wake(for_caller_, 1);
+}
+
+void scheduler::start_thread_here(worker* w) {
   pthread_t thread{};
   const auto body = [](void* self) -> void* {
     static_cast<worker*>(self)->run();
@@ -95,7 +126,8 @@ void scheduler::start_thread(worker* w) {
   std::array<char, 16> name{};
   std::snprintf(name.data(), name.size(), "ringo-%u", w->index());
   ::pthread_setname_np(thread, name.data());
-  threads_.push_back(thread);
+  if (threads_.size() <= w->index()) threads_.resize(w->index() + 1);
+  threads_[w->index()] = thread;
 }
 
 void scheduler::start(const settings& wanted) {
@@ -110,8 +142,9 @@ void scheduler::start(const settings& wanted) {
   external_spawned_.store(0);
   for (auto& source : engines) add_worker(std::move(source))->has_token = true;
   left_.store(0);
+  for_caller_.store(0);
   running_.store(true);
-  for (std::uint32_t i = 0; i < settings_.workers; ++i) start_thread(worker_at(i));
+  for (std::uint32_t i = 0; i < settings_.workers; ++i) start_thread_here(worker_at(i));
 }
 
 void scheduler::inject(fiber* f) noexcept {

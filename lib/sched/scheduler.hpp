@@ -70,6 +70,11 @@ class scheduler {
   void start(const settings& wanted);
   /// See "the end of a run". Returns how many fibers were left over.
   std::size_t stop() noexcept;
+  /// The body of the thread in run(): returns when the main fiber has ended. Until then it starts the
+  /// threads that others may not, see start_thread().
+  void serve_until_main_ended() noexcept;
+  /// The main fiber's last touch.
+  void main_ended() noexcept;
   /// Allows the report of deadlocks; off before the main fiber is queued and after it has ended.
   void arm(bool on) noexcept { armed_.store(on); }
 
@@ -171,6 +176,9 @@ class scheduler {
       kept_tables_;                                 // of runs with abandoned threads; never read
   std::vector<std::unique_ptr<timer_heap>> heaps_;  // outlive the runs: a channel may hold a timer
   std::vector<pthread_t> threads_ RINGO_GUARDED_BY(token_lock_);  // by worker index
+  std::vector<worker*> unstarted_ RINGO_GUARDED_BY(token_lock_);  // for the thread in run()
+  std::atomic<std::uint32_t> for_caller_{0};  // futex of that thread: bit 0, main has ended; above
+                                              // it, how often something was left in unstarted_
   std::atomic<std::uint64_t> external_spawned_{0};
   std::atomic<std::int32_t> caller_thread_{0};
   std::atomic<bool> abandoned_any_{false};
@@ -188,7 +196,12 @@ class scheduler {
   std::unique_ptr<engine> new_engine(std::error_code& error) const;
   void choose_engine(std::vector<std::unique_ptr<engine>>& engines);
   worker* add_worker(std::unique_ptr<engine> source) RINGO_REQUIRES(token_lock_);
+  /// Starts it from here or, if this thread is not ringo's alone, from the thread in run(): a thread
+  /// inherits what its parent has made of itself (signal mask, affinity, namespaces), and a pinned
+  /// fiber may do as it likes with its own.
   void start_thread(worker* w) RINGO_REQUIRES(token_lock_);
+  void start_thread_here(worker* w) RINGO_REQUIRES(token_lock_);
+  void start_unstarted() RINGO_REQUIRES(token_lock_);
   worker* spare_or_new() RINGO_REQUIRES(token_lock_);
   void give_token(worker* to) noexcept RINGO_REQUIRES(token_lock_);
   void give_token_to_some_spare() RINGO_REQUIRES(token_lock_);

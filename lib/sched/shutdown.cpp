@@ -66,6 +66,7 @@ std::size_t scheduler::stop() noexcept {
   {
     // Under the lock: no worker can be added behind the loop's back.
     spin_guard guard(token_lock_);
+    start_unstarted();  // they are counted: let them come, and leave
     stopping_.store(true);
     running_.store(false);
     for (std::uint32_t i = 0; i < worker_count(); ++i) worker_at(i)->call(worker::stop);
@@ -83,6 +84,7 @@ std::size_t scheduler::stop() noexcept {
   for (std::uint32_t i = 0; i < count; ++i) {
     worker* w = worker_at(i);
     abandoned |= w->abandoned();
+    w->has_token = false;  // an abandoned one must not pass it on to the next run
     if (!w->abandoned()) delete w;
   }
   // An abandoned thread may be looking at the table.

@@ -72,6 +72,7 @@ class worker {
     }
   }
   void count_spawn() noexcept { spawned_.set(spawned_.get() + 1); }
+  bool is_pinned() const noexcept { return (attention_.load() & pinned) != 0; }
   void pin(fiber* f) noexcept;
   void unpin() noexcept;
 

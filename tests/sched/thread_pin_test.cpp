@@ -2,14 +2,19 @@
 
 #include <doctest/doctest.h>
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
+#include <cstddef>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <set>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include <ringo/blocking.hpp>
@@ -258,6 +263,80 @@ TEST_CASE("thread_pin: on a plain thread it does nothing") {
   const ringo::thread_pin pin;
   const ringo::thread_pin nested;
   CHECK(ringo::run([] { return 1; }) == 1);
+}
+
+namespace {
+
+bool blocks_signal() {
+  sigset_t mask;
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  return ::sigismember(&mask, SIGUSR2) == 1;
+}
+void block_signal(int how) {
+  sigset_t only;
+  ::sigemptyset(&only);
+  ::sigaddset(&only, SIGUSR2);
+  ::pthread_sigmask(how, &only, nullptr);
+}
+
+/// A fiber on each thread that has a run token says whether it has met the pinned one's mask.
+int fibers_that_meet_it() {
+  const int workers = ringo::workers();
+  std::atomic<int> here{0};
+  std::atomic<int> met{0};
+  fiber_group fibers;
+  for (int i = 0; i < workers; ++i) {
+    fibers.go([&] {
+      ++here;
+      while (here < workers) std::this_thread::yield();  // the thread's, not the fiber's
+      met += blocks_signal() ? 1 : 0;
+    });
+  }
+  fibers.join();
+  return met;
+}
+
+}  // namespace
+
+// After Go's TestLockOSThreadAvoidsStatePropagation: a thread inherits the signal mask of the one
+// that starts it, and each of these waits makes somebody start one.
+TEST_CASE("GR-31: what a pinned fiber makes of its thread no other fiber meets") {
+  run_on_each([] {
+    auto waits = ringo::make_chan<void>();
+    auto pinned = ringo::spawn([waits]() mutable {
+      const ringo::thread_pin pin;
+      block_signal(SIG_BLOCK);
+      waits.recv();
+      ringo::set_workers(ringo::workers() + 2);
+      waits.recv();
+      EXPECT(blocks_signal());
+      block_signal(SIG_UNBLOCK);
+    });
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_EQ(fibers_that_meet_it(), 0);
+      waits.send();
+    }
+    pinned.join();
+    EXPECT_EQ(fibers_that_meet_it(), 0);
+  });
+}
+
+// After Go's TestLockOSThreadExit. The thread stays, but nobody runs there any more.
+TEST_CASE("GR-31: a fiber that ends with its pin takes the thread along") {
+  run_on_each([] {
+    alignas(ringo::thread_pin) std::byte place[sizeof(ringo::thread_pin)];
+    const int lost = ringo::spawn([&place] {
+                       ::new (static_cast<void*>(place)) ringo::thread_pin;
+                       return ::gettid();
+                     }).join();
+    crowd others(8);
+    for (int i = 0; i < 200; ++i) {
+      EXPECT(ringo::spawn([] { return ::gettid(); }).join() != lost);
+      ringo::yield();
+    }
+    EXPECT(!others.was_on(lost));
+    others.end();
+  });
 }
 
 // After Go's TestLockedDeadlock and TestLockedDeadlock2.
