@@ -18,8 +18,9 @@ enum class engine : std::uint8_t { automatic, io_uring, epoll };
 /// the default. A bad value makes run() panic with a text that names it.
 struct options {
   /// How many fibers run at a time. 0: RINGO_MAXPROCS, else the CPUs of the affinity mask, limited
-  /// by the cgroup's CPU quota rounded up (but never below 2 by quota). Not negative, and at most
-  /// max_threads.
+  /// by the cgroup's CPU quota rounded up (but never below 2 by quota); such a number follows the
+  /// quota and the mask while the run goes on, until set_workers() is called: workers look once a
+  /// second at most, when they poll or fall asleep. Not negative, and at most max_threads.
   int workers = 0;
   /// Bytes of address space reserved for each fiber's stack; rounded up to a power of two between
   /// 32 KiB and 1 GiB. 0: RINGO_STACK_SIZE, else 256 KiB. Memory is used only as far as a stack is
@@ -104,10 +105,10 @@ requires(!std::is_convertible_v<Fn, const options&>) auto run(Fn&& fn) {
 /// How many fibers may run at a time; 0 outside run(). Thread-safe, never blocks.
 int workers() noexcept;
 
-/// Go's GOMAXPROCS: changes workers() and returns the old value; n < 1 only asks. More than
-/// max_threads is taken as max_threads. Takes effect as workers reach scheduling points; does not
-/// wait for that. 0 outside run(). Fatal: "thread limit reached". Thread-safe. May start threads
-/// and allocate; running out of memory ends the process.
+/// Go's GOMAXPROCS: changes workers() for good and returns the old value; n < 1 only asks. More
+/// than max_threads is taken as max_threads. Takes effect as workers reach scheduling points; does
+/// not wait for that. 0 outside run(). Fatal: "thread limit reached". Thread-safe. May start
+/// threads and allocate; running out of memory ends the process.
 int set_workers(int n);
 
 /// Fibers that exist, parked ones and the main fiber included. 0 outside run(). Thread-safe, never

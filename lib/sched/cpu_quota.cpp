@@ -72,12 +72,12 @@ std::optional<double> cgroup_cpu_quota(const std::string& proc_cgroup, const std
   return smallest;
 }
 
-std::uint32_t cpus_of_affinity_mask() noexcept {
+std::uint32_t cpus_of_affinity_mask(std::int32_t thread) noexcept {
   for (int cpus = CPU_SETSIZE; cpus <= 1 << 16; cpus *= 2) {
     cpu_set_t* set = CPU_ALLOC(static_cast<std::size_t>(cpus));
     if (set == nullptr) break;
     const std::size_t size = CPU_ALLOC_SIZE(static_cast<std::size_t>(cpus));
-    const bool ok = ::sched_getaffinity(0, size, set) == 0;
+    const bool ok = ::sched_getaffinity(thread, size, set) == 0;
     const int count = ok ? CPU_COUNT_S(size, set) : 0;
     CPU_FREE(set);
     if (ok && count > 0) return static_cast<std::uint32_t>(count);
@@ -91,8 +91,8 @@ std::uint32_t limit_by_quota(std::uint32_t cpus, std::optional<double> quota) no
   return std::min(cpus, std::max(2U, static_cast<std::uint32_t>(rounded)));
 }
 
-std::uint32_t usable_cpus() noexcept {
-  const std::uint32_t cpus = cpus_of_affinity_mask();
+std::uint32_t usable_cpus(std::int32_t thread) noexcept {
+  const std::uint32_t cpus = cpus_of_affinity_mask(thread);
   try {
     return limit_by_quota(cpus, cgroup_cpu_quota(contents("/proc/self/cgroup"), "/sys/fs/cgroup"));
   } catch (...) {

@@ -7,10 +7,11 @@
 namespace ringo::detail {
 
 /// CPUs this process may use: its affinity mask, limited by the CPU quota of its cgroup. As
-/// Go 1.25: the quota is rounded up, and never makes it less than 2.
-std::uint32_t usable_cpus() noexcept;
+/// Go 1.25: the quota is rounded up, and never makes it less than 2. The mask is that of `thread`;
+/// 0: the calling one.
+std::uint32_t usable_cpus(std::int32_t thread = 0) noexcept;
 
-std::uint32_t cpus_of_affinity_mask() noexcept;
+std::uint32_t cpus_of_affinity_mask(std::int32_t thread = 0) noexcept;
 
 /// The smallest quota between a cgroup and the root, in CPUs; nothing when there is none.
 /// `proc_cgroup` is the text of /proc/self/cgroup, `root` where cgroup file systems are mounted

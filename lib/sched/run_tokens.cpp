@@ -106,9 +106,26 @@ bool scheduler::rest_ends(worker& w) noexcept {
 
 std::uint32_t scheduler::set_tokens(int wanted) {
   spin_guard guard(token_lock_);
+  if (wanted < 1 || stopping_.load()) return tokens_.load();
+  follows_cpus_.store(false);
+  return change_tokens(static_cast<std::uint32_t>(wanted));
+}
+
+void scheduler::follow_cpus(time_point now) noexcept {
+  constexpr auto interval = std::chrono::seconds(1);
+  if (!follows_cpus_.load() || !is_due(cpus_at_, now, interval)) return;
+  // The mask of the thread in run(): a pinned fiber may have changed that of this one.
+  const std::uint32_t cpus = count_cpus_(caller_thread_.load());
+  if (cpus == cpus_.load()) return;
+  spin_guard guard(token_lock_);
+  if (!follows_cpus_.load() || stopping_.load()) return;
+  cpus_.store(cpus);
+  change_tokens(cpus);
+}
+
+std::uint32_t scheduler::change_tokens(std::uint32_t wanted) {
   const std::uint32_t old = tokens_.load();
-  if (wanted < 1 || stopping_.load()) return old;
-  const auto now = std::min(static_cast<std::uint32_t>(wanted), settings_.threads_max);
+  const auto now = std::min(wanted, settings_.threads_max);
   tokens_.store(now);
   if (now < old) {
     surplus_ += old - now;

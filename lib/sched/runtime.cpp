@@ -44,12 +44,13 @@ long long number_from(const char* variable, const char* text) {
   return number;
 }
 
-std::uint32_t wanted_workers(const options& wanted, std::uint32_t cpus) {
+std::uint32_t wanted_workers(const options& wanted, settings& result) {
   long long number = wanted.workers;
   if (number < 0) panic("run: workers: not a positive number: \"" + std::to_string(number) + "\"");
   if (number == 0) {
     const char* text = environment("RINGO_MAXPROCS");
-    number = text != nullptr ? number_from("RINGO_MAXPROCS", text) : cpus;
+    number = text != nullptr ? number_from("RINGO_MAXPROCS", text) : result.cpus;
+    result.workers_by_default = text == nullptr;
   }
   if (number > wanted.max_threads) {
     panic("run: workers: more than max_threads: \"" + std::to_string(number) + "\"");
@@ -93,9 +94,9 @@ settings resolve(const options& wanted) {
     panic("run: exit_grace: negative: \"" + std::to_string(wanted.exit_grace.count()) + "\"");
   }
   settings result;
-  result.cpus = usable_cpus();
+  result.cpus = scheduler::instance().count_cpus();
   result.threads_max = static_cast<std::uint32_t>(wanted.max_threads);
-  result.workers = wanted_workers(wanted, result.cpus);
+  result.workers = wanted_workers(wanted, result);
   result.stack_size = wanted_stack_size(wanted);
   result.engine = wanted_engine(wanted);
   result.exit_grace = wanted.exit_grace;

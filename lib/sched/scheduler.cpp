@@ -139,6 +139,9 @@ void scheduler::start(const settings& wanted) {
   spin_guard guard(token_lock_);
   workers_ = std::make_unique<std::atomic<worker*>[]>(settings_.threads_max);
   tokens_.store(settings_.workers);
+  cpus_.store(settings_.cpus);
+  follows_cpus_.store(settings_.workers_by_default);
+  cpus_at_.store(steady_clock::now().time_since_epoch().count());
   external_spawned_.store(0);
   for (auto& source : engines) add_worker(std::move(source))->has_token = true;
   left_.store(0);

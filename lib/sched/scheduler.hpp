@@ -11,6 +11,7 @@
 
 #include <ringo/detail/spinlock.hpp>
 
+#include "sched/cpu_quota.hpp"
 #include "sched/idle_gate.hpp"
 #include "sched/inject_queue.hpp"
 #include "sched/parked_trim.hpp"
@@ -59,6 +60,7 @@ struct settings {
   std::uint32_t threads_max = 10'000;
   std::chrono::nanoseconds exit_grace = std::chrono::seconds(1);
   std::uint32_t cpus = 1;
+  bool workers_by_default = false;  // then their number follows that of the CPUs
 };
 
 class scheduler {
@@ -105,6 +107,13 @@ class scheduler {
   }
   /// Go's GOMAXPROCS: returns the old number; `wanted` < 1 only asks.
   std::uint32_t set_tokens(int wanted);
+  /// By a worker between two fibers: looks, once a second at most, whether the process may use more
+  /// or fewer CPUs by now, and sets the tokens accordingly; not if somebody chose their number.
+  void follow_cpus(time_point now) noexcept;
+  /// How the CPUs are counted, for tests. Only while no runtime runs.
+  using cpu_count = std::uint32_t (*)(std::int32_t thread) noexcept;
+  void count_cpus_with(cpu_count count) noexcept { count_cpus_ = count; }
+  std::uint32_t count_cpus() const noexcept { return count_cpus_(0); }
 
   std::uint32_t worker_count() const noexcept {
     return count_.load(std::memory_order_acquire);  // pairs with add_worker()
@@ -120,12 +129,11 @@ class scheduler {
   bool work_visible() const noexcept;
   /// True, and counts as a watch: the last one was `interval` ago.
   bool watch_due(time_point now, std::chrono::nanoseconds interval) noexcept {
-    const std::int64_t at = now.time_since_epoch().count();
-    std::int64_t last = watched_at_.load();
-    return at - last >= interval.count() && watched_at_.compare_exchange_strong(last, at);
+    return is_due(watched_at_, now, interval);
   }
   bool spinning_pays() const noexcept {
-    return settings_.cpus > 1 && worker_count() <= settings_.cpus;
+    const std::uint32_t cpus = cpus_.load(std::memory_order_relaxed);  // relaxed: a policy
+    return cpus > 1 && worker_count() <= cpus;
   }
   void check_deadlock() noexcept;
 
@@ -184,6 +192,10 @@ class scheduler {
   std::atomic<bool> abandoned_any_{false};
   std::vector<std::int32_t> abandoned_threads_;   // written between runs
   std::vector<const worker*> abandoned_workers_;  // never freed; written between runs
+  cpu_count count_cpus_ = &usable_cpus;
+  std::atomic<std::uint32_t> cpus_{1};
+  std::atomic<bool> follows_cpus_{false};   // atomic: until set_tokens()
+  std::atomic<std::int64_t> cpus_at_{0};    // atomic: when they were counted, in ns
   std::atomic<std::int64_t> watched_at_{0};       // atomic: when the last watch was, in ns
   std::atomic<std::uint32_t> left_{0};            // futex: workers that have left
   std::atomic<std::uint32_t> visitors_{0};  // plain threads that look at the workers; as waking_
@@ -193,6 +205,15 @@ class scheduler {
   std::vector<worker*> spares_ RINGO_GUARDED_BY(token_lock_);
   std::uint32_t surplus_ RINGO_GUARDED_BY(token_lock_) = 0;
 
+  /// True, and counts as done now: the last time was `interval` ago.
+  static bool is_due(std::atomic<std::int64_t>& last_at,
+                     time_point now,
+                     std::chrono::nanoseconds interval) noexcept {
+    const std::int64_t at = now.time_since_epoch().count();
+    std::int64_t last = last_at.load();
+    return at - last >= interval.count() && last_at.compare_exchange_strong(last, at);
+  }
+  std::uint32_t change_tokens(std::uint32_t wanted) RINGO_REQUIRES(token_lock_);
   std::unique_ptr<engine> new_engine(std::error_code& error) const;
   void choose_engine(std::vector<std::unique_ptr<engine>>& engines);
   worker* add_worker(std::unique_ptr<engine> source) RINGO_REQUIRES(token_lock_);

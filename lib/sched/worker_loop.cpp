@@ -148,7 +148,10 @@ fiber* worker::poll() noexcept {
   if (fiber* f = next_.take(); f != nullptr && !queue_.push(f)) push_back(f);
   fiber* f = nullptr;
   if (owner_.injected().take(&f, 1) == 1) return f;
-  if (ticks_.get() / poll_interval % 64 == 0) stack_pool::trim_all(trim_batch);
+  if (ticks_.get() / poll_interval % 64 == 0) {
+    stack_pool::trim_all(trim_batch);
+    owner_.follow_cpus(steady_clock::now());
+  }
   return nullptr;
 }
 
@@ -229,6 +232,7 @@ void worker::sleep() noexcept {
     searching_ = false;
     gate.stop_searching();
   }
+  owner_.follow_cpus(steady_clock::now());
   sleeps_.set(sleeps_.get() + 1);
   const auto kind = gate.sleep(this, calm_);
   const bool work = kind.calm ? !owner_.injected().empty() : owner_.work_visible();
