@@ -13,6 +13,7 @@
 #include "sched/fork_guard.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/signal_stack.hpp"
+#include "sched/steal_order.hpp"
 #include "sched/worker.hpp"
 #include "sched/worker_switch.hpp"
 
@@ -182,11 +183,11 @@ bool worker::collect() noexcept {
 /// Sets calm_ if it leaves a queue alone for now.
 fiber* worker::steal(time_point now) noexcept {
   const std::uint32_t count = owner_.worker_count();
-  const std::uint32_t first = random_below(count);
+  steal_order order(count, random_below(count), random_below(count));
   const bool patient = owner_.spinning_pays();  // else whoever owns the queue may not have a CPU
   if (patient) patience_.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) {
-    worker* victim = owner_.worker_at((first + i) % count);
+    worker* victim = owner_.worker_at(order.next());
     if (victim == nullptr || victim == this || victim->queue_.empty()) continue;
     if (patient && !patience_.is_over(victim->index_, victim->queue_, now)) {
       calm_ = true;
