@@ -62,8 +62,10 @@ void run_main(const options& wanted, void (*body)(void*), void* argument);
 ///
 /// When `fn` returns, no other fiber runs again, as in Go: those that are left are taken out of
 /// every queue (so that channels and locks that outlive run() stay usable) and their destructors do
-/// not run. Threads that are still in user code have `exit_grace` to reach a scheduling point; one
-/// that does not is abandoned and named on standard error: what it uses must outlive the process.
+/// not run. Debug builds of ringo, and others with RINGO_LOG=leftovers in the environment, list
+/// them on standard error. Threads that are still in user code have `exit_grace` to reach a
+/// scheduling point; one that does not is abandoned and named on standard error: what it uses must
+/// outlive the process.
 ///
 /// Panics: "run: already running" (also from a fiber, and from a second thread meanwhile); for a
 /// bad option or variable, "run: workers: ...", "run: max_threads: ...", "run: exit_grace: ...",

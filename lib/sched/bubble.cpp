@@ -169,7 +169,10 @@ void bubble::end() noexcept {
     deadlock_ = root_ended_.load()
                     ? "bubble: its first fiber has returned, and others are blocked - deadlock!\n"
                     : "bubble: all fibers are asleep - deadlock!\n";
-    describe_bubble(deadlock_, place_);
+    deadlock_ += text_of(list_fibers([this](const fiber& f) {
+      return f.current_state() == fiber_state::parked &&
+             f.bubbled.load() == fiber::in_bubble::blocked && f.bubble.load() == place_;
+    }));
   }
   active_.store(over);
   ended_.finish();

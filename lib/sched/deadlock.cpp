@@ -77,21 +77,29 @@ line describe(const fiber& f) noexcept {
 
 }  // namespace
 
-void describe_bubble(std::string& to, std::uint16_t place) {
-  std::size_t count = 0;
+std::vector<const fiber*> list_fibers(const std::function<bool(const fiber&)>& wanted) {
+  std::vector<const fiber*> found;
   fiber_registry::instance().for_each([&](const fiber& f) {
-    if (f.bubbled.load() != fiber::in_bubble::blocked || f.bubble.load() != place) return;
-    if (f.current_state() == fiber_state::parked && ++count <= dump_max) to += describe(f).data();
+    if (!f.is_thread && wanted(f)) found.push_back(&f);
   });
+  std::sort(found.begin(), found.end(), [](const fiber* a, const fiber* b) {
+    return a->id.load() < b->id.load();
+  });
+  return found;
 }
 
-void dump_fibers() noexcept {
-  std::size_t count = 0;
-  fiber_registry::instance().for_each([&](const fiber& f) {
-    if (f.is_thread || f.current_state() == fiber_state::unused) return;
-    if (++count <= dump_max) print_error("%s", describe(f).data());
-  });
-  if (count > dump_max) print_error("... and %zu more\n", count - dump_max);
+void print_fibers(const std::vector<const fiber*>& fibers) noexcept {
+  const std::size_t shown = std::min(fibers.size(), dump_max);
+  for (std::size_t i = 0; i < shown; ++i) print_error("%s", describe(*fibers[i]).data());
+  if (shown < fibers.size()) print_error("... and %zu more\n", fibers.size() - shown);
+}
+
+std::string text_of(const std::vector<const fiber*>& fibers) {
+  const std::size_t shown = std::min(fibers.size(), dump_max);
+  std::string text;
+  for (std::size_t i = 0; i < shown; ++i) text += describe(*fibers[i]).data();
+  if (shown < fibers.size()) text += "... and " + std::to_string(fibers.size() - shown) + " more\n";
+  return text;
 }
 
 bool foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept {
@@ -129,7 +137,9 @@ void report_deadlock(const scheduler& s) noexcept {
   print_error(s.num_fibers() == 0 ? "fatal error: no fibers (main called goexit) - deadlock!\n"
                                   : "fatal error: all fibers are asleep - deadlock!\n");
   print_error("\n");
-  dump_fibers();
+  print_fibers(list_fibers([](const fiber& f) {
+    return f.current_state() != fiber_state::unused;
+  }));
   end_process();
 }
 

@@ -1,7 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <vector>
+
+#include "fiber/fiber.hpp"
 
 namespace ringo::detail {
 
@@ -14,10 +18,11 @@ bool foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept;
 /// Nothing can ever wake a fiber: prints all of them and ends the process.
 [[noreturn]] void report_deadlock(const scheduler& s) noexcept;
 
-/// Appends the fibers that are blocked in a bubble, as dump_fibers() prints them.
-void describe_bubble(std::string& to, std::uint16_t place);
-
-/// Prints every fiber with its state, wait reason and spawn site to descriptor 2.
-void dump_fibers() noexcept;
+/// The wanted fibers, in the order of their numbers.
+std::vector<const fiber*> list_fibers(const std::function<bool(const fiber&)>& wanted);
+/// Prints each with its state or wait reason and spawn site to descriptor 2, but at most 1000.
+void print_fibers(const std::vector<const fiber*>& fibers) noexcept;
+/// The same text.
+std::string text_of(const std::vector<const fiber*>& fibers);
 
 }  // namespace ringo::detail

@@ -2,8 +2,8 @@
 
 namespace ringo::detail {
 
-/// Names the fibers that the main fiber leaves behind, in debug builds, and when RINGO_LOG has
-/// "leftovers".
+/// Names the fibers that the main fiber has left behind, in debug builds, and when RINGO_LOG has
+/// "leftovers". Once no worker runs fibers any more, and before they are reclaimed.
 void report_leftovers() noexcept;
 
 }  // namespace ringo::detail

@@ -18,9 +18,9 @@
 #include "sched/current.hpp"
 #include "sched/exploration.hpp"
 #include "sched/fork_guard.hpp"
-#include "sched/leftovers.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/signal_stack.hpp"
+#include "sched/worker.hpp"
 
 namespace ringo {
 namespace detail {
@@ -142,6 +142,7 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
         thrown = std::current_exception();
       }
       s.arm(false);
+      current_worker()->run_no_more();
       s.main_ended();
     });
     prepared.start();
@@ -151,7 +152,6 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
   }
   s.serve_until_main_ended();
   wait_for_last_report();
-  report_leftovers();
   s.stop();
   wait_for_last_report();
   if (thrown) std::rethrow_exception(thrown);

@@ -10,6 +10,7 @@
 #include "fiber/sanitizer.hpp"
 #include "fiber/switch.hpp"
 #include "sched/exploration.hpp"
+#include "sched/leftovers.hpp"
 #include "sched/locals.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/symbol.hpp"
@@ -75,6 +76,7 @@ std::size_t scheduler::stop() noexcept {
   while (waking_.load() != 0) ::sched_yield();
   for (std::uint32_t i = 0; i < worker_count(); ++i) sanitizer_acquire(worker_at(i));
   while (visitors_.load() != 0) ::sched_yield();
+  report_leftovers();
   const std::size_t left_over = reclaim_leftovers();
   spin_guard guard(token_lock_);
   // What channels still hold timers for fires in the next run, which may have fewer workers.

@@ -72,6 +72,8 @@ class worker {
     }
   }
   void count_spawn() noexcept { spawned_.set(spawned_.get() + 1); }
+  /// By the running fiber, the main one, at its end: none comes after it here.
+  void run_no_more() noexcept { attention_.fetch_or(stop); }
   bool is_pinned() const noexcept { return (attention_.load() & pinned) != 0; }
   void pin(fiber* f) noexcept;
   void unpin() noexcept;

@@ -78,6 +78,18 @@ TEST_CASE(
   });
 }
 
+// The worker must not go on with what is queued behind main until the run's thread comes by.
+TEST_CASE("GR-4: on one worker, what has not begun when main returns never begins") {
+  static std::atomic<int> begun{0};
+  begun = 0;
+  for (int i = 0; i < 100; ++i) {
+    ringo::run({.workers = 1}, [] {
+      for (int k = 0; k < 100; ++k) ringo::go([] { ++begun; });
+    });
+  }
+  CHECK(begun == 0);
+}
+
 TEST_CASE("shutdown: everything that fibers may be parked on stays usable") {
   for_each_worker_count([](std::size_t workers) {
     const ringo::options options{.workers = static_cast<int>(workers)};
