@@ -24,9 +24,10 @@ class blocking_section {
 /// Runs fn, which may block its thread: a system call, a foreign library. Same thread, same stack;
 /// returns what fn returns, and exceptions pass through. On a plain thread it only calls fn. Nests.
 ///
-/// Blocks the thread for as long as fn does. Inside fn the caller counts as a plain thread: ringo's
-/// operations work, and block the thread; go() takes the way of a plain thread; this_fiber::id() is
-/// 0; a fiber_local has the thread's value; goexit() panics.
+/// Blocks the thread for as long as fn does. Inside fn the caller waits as a plain thread does:
+/// ringo's operations work, and block the thread; go() uses the inject queue. But it is still the
+/// fiber: this_fiber, fiber_local, thread_pin and goexit() are what they are outside, so that code
+/// which asks for them (a logger, say) does not depend on where it is called from.
 ///
 /// If other fibers wait for a worker when fn begins, another thread takes over the right to run
 /// them at once; after fn the fiber goes on where a worker is free, perhaps on another thread.

@@ -133,6 +133,18 @@ void short_threads() {
   }
 }
 
+/// Two fibers wait for each other for ever, and others go on.
+void partial() {
+  auto here = ringo::make_chan<int>();
+  auto there = ringo::make_chan<int>();
+  ringo::go([=]() mutable { there.send(*here.recv()); });
+  ringo::go([=]() mutable { here.send(*there.recv()); });
+  const auto end = std::chrono::steady_clock::now() + a_while;
+  while (std::chrono::steady_clock::now() < end) {
+    ringo::sleep_for(1ms);  // tidy: real time: nothing but a timer is left now and then
+  }
+}
+
 struct mode {
   const char* name;
   void (*run)();
@@ -148,6 +160,7 @@ constexpr mode modes[] = {{"mutex", on_mutex},
                           {"timer", timer},
                           {"blocking", blocking_call},
                           {"computing", computing},
+                          {"partial", partial},
                           {"foreign_thread", foreign_thread},
                           {"short_threads", short_threads}};
 

@@ -13,6 +13,7 @@
 
 #include <ringo/chan.hpp>
 #include <ringo/defer.hpp>
+#include <ringo/fiber_local.hpp>
 #include <ringo/go.hpp>
 #include <ringo/runtime.hpp>
 #include <ringo/sync/mutex.hpp>
@@ -139,11 +140,16 @@ TEST_CASE("blocking: inside, ringo's operations work and block the thread") {
 TEST_CASE("blocking: the fiber inside is the fiber outside") {
   run_on_each([] {
     ringo::spawn({.name = "caller"}, [] {
+      static ringo::fiber_local<int> mine;
+      *mine = 5;
       const std::uint64_t id = ringo::this_fiber::id();
       ringo::blocking([id] {
         EXPECT_EQ(ringo::this_fiber::id(), id);
         EXPECT(ringo::this_fiber::name() == "caller");
+        EXPECT_EQ(*mine, 5);
+        *mine = 6;
       });
+      EXPECT_EQ(*mine, 6);
     }).join();
   });
 }

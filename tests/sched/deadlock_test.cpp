@@ -76,3 +76,15 @@ TEST_CASE("GR-15: no deadlock is reported while something may still wake a fiber
     }
   }
 }
+
+// Go's leak profile would name them; here the end of the run does, in debug builds.
+TEST_CASE("GR-16: fibers that block each other for ever are not reported while others go on") {
+  for (const char* const workers : {"1", "2", "8"}) {
+    const auto result = run("partial", workers, {"RINGO_LOG=leftovers"});
+    CAPTURE(result.output);
+    CHECK(result.exited_with(0));
+    CHECK_FALSE(result.printed("deadlock!"));
+    CHECK(result.printed("through"));
+    CHECK(result.printed("2 fibers were left"));
+  }
+}

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -189,6 +190,64 @@ TEST_CASE("GR-25: what a computing fiber made ready runs on another worker") {
       while (!ran) {
       }  // no scheduling point: somebody must rob the run-next slot
     }
+  });
+}
+
+// There is no preemption: who computes keeps its worker, and only that.
+TEST_CASE("GR-26: a fiber that computes without end holds up nobody but its own worker") {
+  for (const std::size_t workers : {2UL, 8UL}) {
+    run_on(workers, [] {
+      std::atomic<bool> over{false};
+      auto busy = ringo::spawn([&over] {
+        while (!over) {
+        }
+      });
+      auto ping = ringo::make_chan<int>();
+      auto pong = ringo::make_chan<int>();
+      auto other = ringo::spawn([ping, pong]() mutable {
+        for (const int ball : ping) pong.send(ball);
+      });
+      for (int i = 0; i < 100; ++i) {
+        ping.send(i);
+        EXPECT(pong.recv() == i);
+      }
+      ping.close();
+      other.join();
+      over = true;
+      busy.join();
+    });
+  }
+}
+
+TEST_CASE("GR-26: a loop that yields lets the others run on its worker") {
+  run_on(1, [] {
+    std::atomic<bool> over{false};
+    auto busy = ringo::spawn([&over] {
+      while (!over) {
+        compute();
+        ringo::yield();
+      }
+    });
+    std::atomic<int> ran{0};
+    for (int i = 0; i < 100; ++i) ringo::go([&ran] { ++ran; });
+    eventually([&] { return ran == 100; });
+    over = true;
+    busy.join();
+  });
+}
+
+// Nothing promises it; a scheduler that draws the order is not there yet.
+TEST_CASE("GR-34: on one worker the newest fiber starts first, then the others in their order") {
+  run_on(1, [] {
+    std::array<std::atomic<int>, 5> order{};
+    std::atomic<std::size_t> started{0};
+    fiber_group fibers;
+    for (int i = 1; i <= 5; ++i) {
+      fibers.go([&, i] { order[started++] = i; });
+    }
+    fibers.join();
+    EXPECT_EQ(order[0], 5);
+    for (std::size_t i = 1; i < 5; ++i) EXPECT_EQ(order[i], static_cast<int>(i));
   });
 }
 
