@@ -43,6 +43,19 @@ ROWS = [
     Row("select_8_fanin", go(0.5)),
     Row("mutex_uncontended", go(1.1, INSTRUCTIONS)),
     Row("mutex_contended64", go(1.0)),
+    # Three rounds where five would make the whole run too long.
+    Row("shared_mutex_read", go(1.1, INSTRUCTIONS), rounds=3),
+    Row("shared_mutex_mixed8", go(1.0), rounds=3),
+    Row("shared_mutex_contended64", go(1.0), rounds=3),
+    Row("cond_pingpong", go(1.0), rounds=3),
+    Row("cond_broadcast64", go(1.0), rounds=3),
+    Row("semaphore_uncontended", go(1.1), rounds=3),
+    Row("semaphore_contended64", go(1.0), rounds=3),
+    Row("timer_stop", go(0.4)),
+    Row("timer_stop/after_func", go(0.4)),
+    Row("sleep_100k_1ms", go(0.5)),
+    Row("ctx_with_cancel", go(0.5)),
+    Row("ctx_with_timeout", go(0.5)),
     Row("sieve_1500", go(0.4)),
     Row("skynet_1m", go(0.35)),
     Row("fanout_fib27x256", Bar("speed_up", 0.97)),
@@ -66,6 +79,13 @@ SCALING = [
     "select_8_fanin",
     "mutex_uncontended",
     "mutex_contended64",
+    "shared_mutex_read",
+    "cond_pingpong",
+    "semaphore_uncontended",
+    "timer_stop",
+    "timer_stop/after_func",
+    "ctx_with_cancel",
+    "ctx_with_timeout",
 ]
 BYSTANDERS = [1, 1_000, 1_000_000]
 # The others cannot hold a million.

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -19,6 +18,7 @@
 #include <boost/fiber/algo/work_stealing.hpp>
 #include <boost/fiber/all.hpp>
 
+#include "boost_fiber.hpp"
 #include "harness.hpp"
 
 namespace {
@@ -28,48 +28,14 @@ using compare::must;
 using compare::nanoseconds;
 using compare::stopwatch;
 using compare::sum_below;
+using compare::boost_fiber::fibers_max;
+using compare::boost_fiber::go;
+using compare::boost_fiber::spawn;
+using compare::boost_fiber::wait_group;
 using std::int64_t;
 
 using unbuffered = fibers::unbuffered_channel<int64_t>;
 using buffered = fibers::buffered_channel<int64_t>;
-
-// A fiber of ours needs no more; the default of 128 KiB would be one mapping each.
-constexpr std::size_t stack_size = 16 * 1024;
-// Each touches two pages of its stack and more: a million would need over 8 GB.
-constexpr int64_t fibers_max = 100'000;
-
-template <class Fn>
-fibers::fiber spawn(Fn fn) {
-  return fibers::fiber(
-      fibers::launch::post, std::allocator_arg, fibers::fixedsize_stack(stack_size), std::move(fn));
-}
-
-template <class Fn>
-void go(Fn fn) {
-  spawn(std::move(fn)).detach();
-}
-
-class wait_group {
- public:
-  void add(int64_t n) { count_ += n; }
-  void done() {
-    if (--count_ > 0) return;
-    // Notifies under the lock: the waiter may destroy the group at once.
-    const std::lock_guard lock(mutex_);
-    is_zero_ = true;
-    zero_.notify_all();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    zero_.wait(lock, [&] { return is_zero_; });
-  }
-
- private:
-  std::atomic<int64_t> count_ = 0;
-  fibers::mutex mutex_;
-  fibers::condition_variable zero_;
-  bool is_zero_ = false;
-};
 
 nanoseconds spawn_join(int64_t n) {
   const stopwatch watch;
@@ -232,40 +198,6 @@ nanoseconds chan_mpmc_128(int64_t n) {
   return mpmc(ch, n);
 }
 
-nanoseconds mutex_uncontended(int64_t n) {
-  fibers::mutex mutex;
-  int64_t count = 0;
-  const stopwatch watch;
-  for (int64_t i = 0; i < n; ++i) {
-    const std::lock_guard lock(mutex);
-    ++count;
-  }
-  const nanoseconds took = watch.elapsed();
-  must(count == n, "mutex_uncontended");
-  return took;
-}
-
-nanoseconds mutex_contended64(int64_t n) {
-  fibers::mutex mutex;
-  wait_group group;
-  int64_t count = 0;
-  group.add(64);
-  const stopwatch watch;
-  for (int f = 0; f < 64; ++f) {
-    go([&mutex, &group, &count, n] {
-      for (int64_t i = 0; i < n / 64; ++i) {
-        const std::lock_guard lock(mutex);
-        ++count;
-      }
-      group.done();
-    });
-  }
-  group.wait();
-  const nanoseconds took = watch.elapsed();
-  must(count == n, "mutex_contended64");
-  return took;
-}
-
 void skynet(unbuffered& out, int64_t first, int64_t leaves) {
   if (leaves == 1) {
     out.push(first);
@@ -325,7 +257,7 @@ void idle(int64_t size) {
 
 constexpr const char* no_select = "Boost.Fiber has no select";
 
-const std::vector<compare::workload> workloads = {
+const std::vector<compare::workload> own_workloads = {
     {.name = "spawn_join", .n_max = 300'000, .run = spawn_join},
     {.name = "spawn_many", .n_max = fibers_max, .run = spawn_many, .note = "100 000 at most"},
     {.name = "parked_million", .rows = parked_million},
@@ -348,8 +280,6 @@ const std::vector<compare::workload> workloads = {
     {.name = "select_default", .missing = no_select},
     {.name = "select_2_parked", .missing = no_select},
     {.name = "select_8_fanin", .missing = no_select},
-    {.name = "mutex_uncontended", .n_max = 200'000'000, .run = mutex_uncontended},
-    {.name = "mutex_contended64", .n_max = 200'000'000, .step = 64, .run = mutex_contended64},
     {.name = "sieve_1500", .missing = no_select},
     {.name = "skynet_1m",
      .n_max = fibers_max,
@@ -395,6 +325,8 @@ class helpers {
 
 int main(int argc, char** argv) {
   const compare::arguments args = compare::parse(argc, argv);
+  const auto workloads = compare::join(compare::join(own_workloads, compare::sync_workloads()),
+                                       compare::time_workloads());
   if (args.list) return compare::print_list(workloads);
   // Stacks come from malloc: without this it would give their pages back to the kernel after each
   // round and fault them in again, which halves the speed of spawn_many.

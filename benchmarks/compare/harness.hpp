@@ -53,6 +53,16 @@ struct workload {
   const char* note = nullptr;
 };
 
+/// Parts of a rival's table that are in files of their own.
+std::vector<workload> sync_workloads();
+std::vector<workload> time_workloads();
+
+inline std::vector<workload> join(std::vector<workload> first,
+                                  const std::vector<workload>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
 class stopwatch {
  public:
   nanoseconds elapsed() const { return clock::now() - start_; }

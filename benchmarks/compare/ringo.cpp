@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -237,40 +236,6 @@ nanoseconds select_8_fanin(int64_t n) {
   return took;
 }
 
-nanoseconds mutex_uncontended(int64_t n) {
-  ringo::mutex mutex;
-  int64_t count = 0;
-  const stopwatch watch;
-  for (int64_t i = 0; i < n; ++i) {
-    const std::lock_guard lock(mutex);
-    ++count;
-  }
-  const nanoseconds took = watch.elapsed();
-  must(count == n, "mutex_uncontended");
-  return took;
-}
-
-nanoseconds mutex_contended64(int64_t n) {
-  ringo::mutex mutex;
-  ringo::wait_group group;
-  int64_t count = 0;
-  group.add(64);
-  const stopwatch watch;
-  for (int f = 0; f < 64; ++f) {
-    ringo::go([&] {
-      for (int64_t i = 0; i < n / 64; ++i) {
-        const std::lock_guard lock(mutex);
-        ++count;
-      }
-      group.done();
-    });
-  }
-  group.wait();
-  const nanoseconds took = watch.elapsed();
-  must(count == n, "mutex_contended64");
-  return took;
-}
-
 void generate(channel out, ringo::chan<void> done, ringo::wait_group* ended) {
   for (int64_t i = 2;; ++i) {
     if (ringo::select(ringo::send(out, i), ringo::recv(done)) == 1) break;
@@ -371,7 +336,7 @@ void idle(int64_t size) {
   meter.join();
 }
 
-const std::vector<compare::workload> workloads = {
+const std::vector<compare::workload> own_workloads = {
     {.name = "spawn_join", .n_max = 300'000, .run = spawn_join},
     {.name = "spawn_many", .n_max = 1'000'000, .run = spawn_many},
     {.name = "parked_million", .rows = parked_million},
@@ -397,8 +362,6 @@ const std::vector<compare::workload> workloads = {
     {.name = "select_default", .n_max = 200'000'000, .run = select_default},
     {.name = "select_2_parked", .n_max = 10'000'000, .step = 2, .run = select_2_parked},
     {.name = "select_8_fanin", .n_max = 10'000'000, .step = 8, .run = select_8_fanin},
-    {.name = "mutex_uncontended", .n_max = 200'000'000, .run = mutex_uncontended},
-    {.name = "mutex_contended64", .n_max = 200'000'000, .step = 64, .run = mutex_contended64},
     {.name = "sieve_1500", .n_max = 20, .run = sieve_1500},
     {.name = "skynet_1m", .n_max = 1'000'000, .step = 1'000'000, .run = skynet_1m},
     {.name = "fanout_fib27x256", .n_max = 10, .run = fanout_fib},
@@ -409,6 +372,8 @@ const std::vector<compare::workload> workloads = {
 
 int main(int argc, char** argv) {
   const compare::arguments args = compare::parse(argc, argv);
+  const auto workloads = compare::join(compare::join(own_workloads, compare::sync_workloads()),
+                                       compare::time_workloads());
   if (args.list) return compare::print_list(workloads);
   return ringo::run({.workers = args.workers}, [&] {
     const parked_fibers bystanders(args.bystanders);

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -15,6 +14,7 @@
 
 #include "harness.hpp"
 #include "thread_chan.hpp"
+#include "thread_set.hpp"
 
 namespace {
 
@@ -22,35 +22,14 @@ using compare::must;
 using compare::nanoseconds;
 using compare::stopwatch;
 using compare::sum_below;
+using compare::thread_set;
 using compare::thread_wait_group;
+using compare::threads_max;
 using std::int64_t;
 
 using channel = compare::thread_chan<int64_t>;
 
-// Each thread takes two mappings and a process id: well below the stock limits of both.
-constexpr int64_t threads_max = 10'000;
-
 int worker_count = 1;
-
-class thread_set {
- public:
-  thread_set() = default;
-  thread_set(const thread_set&) = delete;
-  thread_set& operator=(const thread_set&) = delete;
-  ~thread_set() { join(); }
-
-  template <class Fn>
-  void go(Fn fn) {
-    threads_.emplace_back(std::move(fn));
-  }
-  void join() {
-    for (std::thread& thread : threads_) thread.join();
-    threads_.clear();
-  }
-
- private:
-  std::vector<std::thread> threads_;
-};
 
 nanoseconds spawn_join(int64_t n) {
   const stopwatch watch;
@@ -233,38 +212,6 @@ nanoseconds select_8_fanin(int64_t n) {
   return took;
 }
 
-nanoseconds mutex_uncontended(int64_t n) {
-  std::mutex mutex;
-  int64_t count = 0;
-  const stopwatch watch;
-  for (int64_t i = 0; i < n; ++i) {
-    const std::lock_guard lock(mutex);
-    ++count;
-  }
-  const nanoseconds took = watch.elapsed();
-  must(count == n, "mutex_uncontended");
-  return took;
-}
-
-nanoseconds mutex_contended64(int64_t n) {
-  std::mutex mutex;
-  int64_t count = 0;
-  const stopwatch watch;
-  thread_set threads;
-  for (int f = 0; f < 64; ++f) {
-    threads.go([&mutex, &count, n] {
-      for (int64_t i = 0; i < n / 64; ++i) {
-        const std::lock_guard lock(mutex);
-        ++count;
-      }
-    });
-  }
-  threads.join();
-  const nanoseconds took = watch.elapsed();
-  must(count == n, "mutex_contended64");
-  return took;
-}
-
 /// How many values the filters of a sieve take in, all told: what its cost grows with.
 int64_t sieve_messages(int primes) {
   std::vector<int64_t> found;
@@ -362,7 +309,7 @@ void idle(int64_t size) {
   compare::print_idle(n);
 }
 
-const std::vector<compare::workload> workloads = {
+const std::vector<compare::workload> own_workloads = {
     {.name = "spawn_join", .n_max = 300'000, .run = spawn_join},
     {.name = "spawn_many", .n_max = threads_max, .run = spawn_many, .note = "10 000 at most"},
     {.name = "parked_million", .rows = parked_million},
@@ -396,8 +343,6 @@ const std::vector<compare::workload> workloads = {
      .step = 8,
      .run = select_8_fanin,
      .note = "lanes under one mutex"},
-    {.name = "mutex_uncontended", .n_max = 200'000'000, .run = mutex_uncontended},
-    {.name = "mutex_contended64", .n_max = 200'000'000, .step = 64, .run = mutex_contended64},
     {.name = "sieve_1500",
      .n_max = 20,
      .run = sieve_1500,
@@ -433,6 +378,8 @@ void use_cpus(int count) {
 
 int main(int argc, char** argv) {
   const compare::arguments args = compare::parse(argc, argv);
+  const auto workloads = compare::join(compare::join(own_workloads, compare::sync_workloads()),
+                                       compare::time_workloads());
   if (args.list) return compare::print_list(workloads);
   worker_count = args.workers;
   use_cpus(args.workers);
