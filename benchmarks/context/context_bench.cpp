@@ -1,0 +1,67 @@
+#include <chrono>
+
+#include "bench.hpp"
+
+namespace {
+
+using std::chrono::hours;
+
+/// What does a context cost that is derived and cancelled, with nobody waiting for it?
+void context_with_cancel(benchmark::State& state) {
+  bench::run(state, [&] {
+    const auto [root, cancel_root] = ringo::with_cancel(ringo::background());
+    for (auto _ : state) {
+      const auto [ctx, cancel] = ringo::with_cancel(root);
+      cancel();
+    }
+  });
+}
+BENCHMARK(context_with_cancel)->Apply(bench::workers_1_and_2);
+
+/// The same with a deadline.
+void context_with_timeout(benchmark::State& state) {
+  bench::run(state, [&] {
+    const auto [root, cancel_root] = ringo::with_cancel(ringo::background());
+    for (auto _ : state) {
+      const auto [ctx, cancel] = ringo::with_timeout(root, hours(1));
+      cancel();
+    }
+  });
+}
+BENCHMARK(context_with_timeout)->Apply(bench::workers_1_and_2);
+
+/// What does it cost to ask a context whether it is done?
+void context_err(benchmark::State& state) {
+  bench::run(state, [&] {
+    const auto [ctx, cancel] = ringo::with_cancel(ringo::background());
+    for (auto _ : state) benchmark::DoNotOptimize(ctx.err());
+  });
+}
+BENCHMARK(context_err)->Apply(bench::workers_1_and_2);
+
+/// What does the first done() add, which makes the channel?
+void context_done(benchmark::State& state) {
+  bench::run(state, [&] {
+    const auto [root, cancel_root] = ringo::with_cancel(ringo::background());
+    for (auto _ : state) {
+      const auto [ctx, cancel] = ringo::with_cancel(root);
+      benchmark::DoNotOptimize(ctx.done());
+      cancel();
+    }
+  });
+}
+BENCHMARK(context_done)->Apply(bench::workers_1_and_2);
+
+/// What does a value cost that is ten layers up?
+void context_value(benchmark::State& state) {
+  static constexpr ringo::context_key<int> wanted;
+  static constexpr ringo::context_key<int> other;
+  bench::run(state, [&] {
+    ringo::context ctx = ringo::with_value(ringo::background(), wanted, 1);
+    for (int i = 0; i < 10; ++i) ctx = ringo::with_value(ctx, other, i);
+    for (auto _ : state) benchmark::DoNotOptimize(ctx.value(wanted));
+  });
+}
+BENCHMARK(context_value)->Apply(bench::workers_1_and_2);
+
+}  // namespace
