@@ -63,7 +63,7 @@ cancel_node::~cancel_node() {
   if (chan_core* channel = done_.load(std::memory_order_relaxed)) channel->dispose();
 }
 
-void cancel_node::join_tree(time_point wanted, std::error_code cause) {
+void cancel_node::join_tree(time_point wanted, time_point now, std::error_code cause) {
   if (above_ != nullptr && !above_->add(link_)) {
     end(above_->code(), above_->cause());
     return;
@@ -72,7 +72,7 @@ void cancel_node::join_tree(time_point wanted, std::error_code cause) {
   deadline = wanted;
   const std::error_code why = errc::deadline_exceeded;
   timer_.cause = cause ? cause : why;
-  if (wanted <= time_here()) {
+  if (wanted <= now) {
     end(why, timer_.cause);
     return;
   }
@@ -87,7 +87,7 @@ void cancel_node::join_tree(time_point wanted, std::error_code cause) {
 
 void cancel_node::leave() noexcept {
   timer_heap::remove(timer_);
-  if (above_ != nullptr) above_->remove(link_);
+  if (above_ != nullptr && !is_unlinked_) above_->remove(link_);
 }
 
 bool cancel_node::keep_unless_gone() noexcept {
@@ -115,7 +115,10 @@ void cancel_node::announce(cancellation& self, walk& found) noexcept {
 void cancel_node::end(std::error_code why, std::error_code cause, bool by_timer) noexcept {
   tree_walk found(by_timer);
   if (!cancel(found, why, cause)) return;
-  if (above_ != nullptr) above_->remove(link_);
+  if (above_ != nullptr) {
+    above_->remove(link_);
+    is_unlinked_ = true;
+  }
   found.finish();
 }
 
@@ -176,20 +179,33 @@ cancellation* cancellation_of(const ringo::context& ctx) {
   return context_node::of(ctx).nearest;
 }
 
+namespace {
+
+template <typename Made>
+Made derive(const ringo::context& parent,
+            time_point deadline,
+            time_point now,
+            std::error_code cause) {
+  auto owned = std::make_unique<cancel_node>(parent);
+  cancel_node& node = *owned;
+  auto made = context_node::handles<Made>(owned.release());
+  node.join_tree(deadline, now, cause);
+  return made;
+}
+
+}  // namespace
+
 cancellable_context make_deadline(const ringo::context& parent,
                                   time_point deadline,
                                   std::error_code cause) {
-  auto owned = std::make_unique<cancel_node>(parent);
-  cancel_node& node = *owned;
-  ringo::context ctx = context_node::handle(owned.release());
-  node.join_tree(deadline, cause);
-  return {ctx, context_node::cancel_of<cancel_function>(ctx)};
+  return derive<cancellable_context>(parent, deadline, time_here(), cause);
 }
 
 cancellable_context make_timeout(const ringo::context& parent,
                                  nanoseconds timeout,
                                  std::error_code cause) {
-  return make_deadline(parent, deadline_after(time_here(), timeout), cause);
+  const time_point now = time_here();
+  return derive<cancellable_context>(parent, deadline_after(now, timeout), now, cause);
 }
 
 ringo::context make_value(const ringo::context& parent,
@@ -251,12 +267,11 @@ context background() noexcept {
 }
 
 cancellable_context with_cancel(const context& parent) {
-  return detail::make_deadline(parent, detail::never, {});
+  return detail::derive<cancellable_context>(parent, detail::never, {}, {});
 }
 
 cancellable_cause_context with_cancel_cause(const context& parent) {
-  context ctx = with_cancel(parent).ctx;
-  return {ctx, detail::context_node::cancel_of<cancel_cause_function>(ctx)};
+  return detail::derive<cancellable_cause_context>(parent, detail::never, {}, {});
 }
 
 context without_cancel(const context& parent) {

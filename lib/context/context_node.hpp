@@ -45,7 +45,9 @@
 /// 6. The same walk, but timers stay and nothing is kept: release() would take a heap's lock. No
 ///    timer below is set for later than this one, so each is about to fire in vain.
 /// Drop, when the last reference goes:
-/// 7. Remove the timer: a fire() under way is over then. Remove the link: so is a walk from above.
+/// 7. Remove the timer: a fire() under way is over then. Remove the link, unless step 5 has: so is
+/// a
+///    walk from above.
 ///    Now nobody knows the node. Free it; go on with the parent's reference (a loop: chains may be
 ///    long).
 ///
@@ -88,9 +90,11 @@ struct context_node {
   static ringo::context handle(context_node* adopted) noexcept {
     return handle(counted<context_node>(adopted));
   }
-  template <typename Cancel>
-  static Cancel cancel_of(const ringo::context& ctx) noexcept {
-    return Cancel(ctx.node_);
+  /// Both handles of a new node, one reference each.
+  template <typename Made>
+  static Made handles(context_node* adopted) noexcept {
+    adopted->refs.store(2, std::memory_order_relaxed);  // relaxed: not shared yet
+    return {handle(adopted), decltype(Made::cancel)(counted<context_node>(adopted))};
   }
 };
 
@@ -114,8 +118,8 @@ struct cancel_node final : context_node, cancellation {
   void check_canceller() const {
     if (group() != 0) check_bubble(group(), "context");
   }
-  /// Steps 2 and 3.
-  void join_tree(time_point wanted, std::error_code cause);
+  /// Steps 2 and 3. `now` matters if `wanted` is not `never`.
+  void join_tree(time_point wanted, time_point now, std::error_code cause);
   /// Steps 4 to 6.
   void end(std::error_code why, std::error_code cause, bool by_timer = false) noexcept;
   void leave() noexcept override;
@@ -133,6 +137,7 @@ struct cancel_node final : context_node, cancellation {
 
   cancel_node* const above_;  // the cancellable node that `link_` goes to; or null
   listener link_;             // guarded by the lock of `above_`
+  bool is_unlinked_ = false;  // step 5 has removed it; by who won cancel(), read in step 7
   deadline_timer timer_;      // its heap's rules; `cause` is immutable once it is added
   std::atomic<chan_core*> done_{nullptr};  // atomic: set once, under the lock
   done_feeder feeder_;                     // immutable

@@ -14,6 +14,8 @@
 namespace ringo::detail {
 
 cancellation::~cancellation() {
+  // Whoever has taken its listener out has done so before it let this object go.
+  if (listeners_.empty()) return;
   spin_guard guard(lock_);
   while (listener* l = listeners_.pop_front()) l->owner.store(nullptr);
 }
