@@ -73,7 +73,7 @@ bool timer_heap::link(timer_node& timer, time_point when) {
 
 bool timer_heap::remove(timer_node& timer) noexcept {
   for (;;) {
-    timer_heap* home = timer.home.load(std::memory_order_relaxed);  // relaxed: see add()
+    timer_heap* home = timer.home.load(std::memory_order_acquire);  // pairs with the store below
     if (home == nullptr) return false;
     spin_guard guard(home->lock_);
     if (timer.home.load(std::memory_order_relaxed) != home)
@@ -81,6 +81,7 @@ bool timer_heap::remove(timer_node& timer) noexcept {
     if (timer.place == timer_node::unlinked) return false;
     const bool was_first = timer.place == 0;
     home->unlink(timer.place);
+    timer.home.store(nullptr, std::memory_order_release);  // pairs with the load above; last touch
     if (was_first) home->publish();
     return true;
   }

@@ -20,6 +20,7 @@
 ///    missed is dropped, the phase is kept.
 /// 3. remove() takes the same lock. True: the timer was linked and will not fire (again). False:
 ///    `fire` has run to its end. Either way nobody touches the timer after remove() has returned.
+///    One that comes after a remove() that was true sees that in `home`, and takes no lock.
 /// `fire` must not park, throw or take a heap's lock; it hands fibers to `ready` and returns.
 
 namespace ringo::detail {
@@ -31,7 +32,9 @@ class timer_heap;
 struct timer_node {
   /// `due`: the deadline that has passed.
   void (*fire)(timer_node& self, time_point due, fiber_queue& ready) noexcept = nullptr;
-  std::atomic<timer_heap*> home{nullptr};  // set by add(), by the timer's owner; read by remove()
+  // Null: never added, or removed before it fired; nobody knows the timer then. Atomic: set by
+  // add(), by the timer's owner; cleared by remove(), under the lock; read by remove().
+  std::atomic<timer_heap*> home{nullptr};
 
   static constexpr std::uint32_t unlinked = UINT32_MAX;
   std::uint32_t place = unlinked;  // guarded by the lock of `home`

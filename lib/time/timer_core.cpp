@@ -85,7 +85,10 @@ void timer_handle::drop_function() noexcept {
   static_cast<function_timer*>(core_)->drop_reference();
 }
 
-timer_handle start_timer(nanoseconds delay, nanoseconds period) {
+// Both start a timer that nobody else knows yet: without its lock, which `fire` does not take
+// either.
+
+timer_handle start_timer(nanoseconds delay, nanoseconds period) RINGO_NO_THREAD_SAFETY {
   auto channel = make_chan<time_point>(1);
   auto owned = std::make_unique<channel_timer>();
   owned->fire = &channel_timer::fire_channel;
@@ -93,20 +96,20 @@ timer_handle start_timer(nanoseconds delay, nanoseconds period) {
   owned->channel = channel.core();
   channel.core()->set_feeder(owned.get());
   timer_core* core = owned.release();  // the channel's now
-  spin_guard guard(core->lock);
   core->start(delay, period);
   return {core, std::move(channel)};
 }
 
 timer_handle start_function(nanoseconds delay,
                             std::unique_ptr<timer_function> function,
-                            const void* site) {
+                            const void* site) RINGO_NO_THREAD_SAFETY {
   auto owned = std::make_unique<function_timer>();
   owned->fire = &function_timer::fire_function;
   owned->function = std::move(function);
   owned->site = site;
-  timer_handle handle(owned.release(), {});
-  handle.reset(delay, {});
+  timer_core* core = owned.release();
+  timer_handle handle(core, {});
+  core->start(delay, {});
   return handle;
 }
 

@@ -20,7 +20,8 @@
 /// Locks: the timer's `lock`, then (one after the other) the heap's or the channel's. `fire` runs
 /// under the heap's lock and takes the channel's, never the timer's. `lock` is outside all others.
 ///
-/// Start, under `lock`; the timer is not linked and the buffer is empty:
+/// Start, under `lock` unless the timer is new and nobody else knows it; it is not linked, and the
+/// buffer is empty:
 /// 1. Set the period.
 /// 2. The deadline never comes: note it in `waits_forever`; done.
 /// 3. Of a function: count a reference, which is the heap's.
@@ -79,7 +80,10 @@ struct function_timer : timer_core {
 
   void add_reference() noexcept { references.fetch_add(1); }
   void drop_reference() noexcept {
-    if (references.fetch_sub(1) == 1) std::unique_ptr<function_timer>(this).reset();
+    // New references come from one that exists: who finds a single one holds it, and is alone.
+    if (references.load() == 1 || references.fetch_sub(1) == 1) {
+      std::unique_ptr<function_timer>(this).reset();
+    }
   }
   /// Of a timer that did not fire. Not the last one: the caller has a handle.
   void drop_heaps_reference() noexcept { RINGO_VERIFY(references.fetch_sub(1) > 1); }
