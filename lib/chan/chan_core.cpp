@@ -1,6 +1,5 @@
 #include <ringo/detail/chan_core.hpp>
 
-#include <algorithm>
 #include <array>
 #include <new>
 #include <type_traits>
@@ -19,8 +18,18 @@ constexpr std::size_t buffer_bytes_max = std::size_t{1} << 47;
 std::size_t buffer_offset(const element_type& type) noexcept {
   return (sizeof(chan_core) + type.alignment - 1) / type.alignment * type.alignment;
 }
-std::align_val_t core_alignment(const element_type& type) noexcept {
-  return std::align_val_t{std::max(type.alignment, alignof(chan_core))};
+static_assert(alignof(chan_core) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+/// Most elements need no more than any `new` gives; the aligned one costs more.
+bool needs_alignment(const element_type& type) noexcept {
+  return type.alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+}
+void* allocate(const element_type& type, std::size_t size) noexcept {
+  if (!needs_alignment(type)) return ::operator new(size, std::nothrow);
+  return ::operator new (size, std::align_val_t{type.alignment}, std::nothrow);
+}
+void deallocate(const element_type& type, void* memory) noexcept {
+  if (!needs_alignment(type)) return ::operator delete(memory);
+  ::operator delete (memory, std::align_val_t{type.alignment});
 }
 
 }  // namespace
@@ -64,7 +73,7 @@ chan_core* chan_core::make(const element_type& type, std::ptrdiff_t capacity) {
     panic("makechan: size out of range");
   }
   const std::size_t offset = buffer_offset(type);
-  void* memory = ::operator new(offset + wanted * type.size, core_alignment(type), std::nothrow);
+  void* memory = allocate(type, offset + wanted * type.size);
   if (memory == nullptr) panic("makechan: size out of range");
   auto* core = ::new (memory) chan_core(type, wanted);
   core->buffer_ = static_cast<std::byte*>(memory) + offset;
@@ -76,7 +85,9 @@ void chan_core::last_handle_gone() noexcept {
 }
 
 void chan_core::destroy() noexcept {
-  {
+  if (count_.load(std::memory_order_acquire) != 0 ||            // pairs with set_count()
+      senders_waiting_.load(std::memory_order_acquire) != 0 ||  // pairs with enqueue()
+      receivers_waiting_.load(std::memory_order_acquire) != 0) {
     spin_guard guard(lock_);
     for (std::size_t count = count_.load(); count > 0; --count) {
       type_.end(at(head_));
@@ -87,9 +98,9 @@ void chan_core::destroy() noexcept {
       while (waiter* w = queue->pop_front()) w->owner.store(nullptr);
     }
   }
-  const auto alignment = core_alignment(type_);
+  const element_type& type = type_;
   this->~chan_core();
-  ::operator delete(static_cast<void*>(this), alignment);
+  deallocate(type, this);
 }
 
 void chan_core::enqueue(waiter& self, bool sending) noexcept {
@@ -172,6 +183,7 @@ fiber* chan_core::feed(void* value) noexcept {
 }
 
 bool chan_core::take_back() noexcept {
+  if (count_.load(std::memory_order_acquire) == 0) return false;  // pairs with set_count()
   spin_guard guard(lock_);
   const std::size_t count = count_.load(std::memory_order_relaxed);  // relaxed: under the lock
   for (std::size_t left = count; left > 0; --left) {
