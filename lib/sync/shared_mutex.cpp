@@ -81,9 +81,8 @@ bool shared_mutex::try_lock() noexcept {
   return true;
 }
 
-void shared_mutex::lock_shared_slow() {
-  unsigned turn = 0;
-  for (std::uint64_t word = queue_.load();;) {
+void shared_mutex::lock_shared_slow(std::uint64_t word) {
+  for (unsigned turn = 0;;) {
     if ((word & queue::locked_queue) != 0) {
       queue::pause(turn);
       word = queue_.load();
@@ -136,9 +135,8 @@ void shared_mutex::unlock_slow() noexcept {
   }
 }
 
-void shared_mutex::unlock_shared() noexcept {
-  unsigned turn = 0;
-  for (std::uint64_t word = queue_.load();;) {
+void shared_mutex::unlock_shared_slow(std::uint64_t word) noexcept {
+  for (unsigned turn = 0;;) {
     if (word < reader) detail::fatal("sync: unlock_shared of unlocked shared_mutex");
     if ((word & queue::locked_queue) != 0) {
       queue::pause(turn);

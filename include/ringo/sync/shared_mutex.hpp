@@ -50,11 +50,8 @@ class shared_mutex {
   /// Takes the lock as one of many readers. Blocks only the fiber (or the plain thread), as long as
   /// a writer holds it or waits. O(1), allocates nothing.
   void lock_shared() {
-    std::uint64_t word = queue_.load();
-    if (RINGO_UNLIKELY((word & (queue::flags | writing)) != 0 ||
-                       !queue_.change_strong(word, word + reader))) {
-      lock_shared_slow();
-    }
+    std::uint64_t word = 0;
+    if (RINGO_UNLIKELY(!queue_.change_strong(word, reader))) lock_shared_slow(word);
   }
   /// Takes the lock as a reader if no writer holds it or waits; false: one does. Never blocks.
   /// O(1), allocates nothing.
@@ -62,7 +59,10 @@ class shared_mutex {
   /// Lets go; the last reader wakes the first writer that waits. Never blocks.
   /// Fatal: "sync: unlock_shared of unlocked shared_mutex", also when a writer holds it. O(1),
   /// allocates nothing.
-  void unlock_shared() noexcept;
+  void unlock_shared() noexcept {
+    std::uint64_t word = reader;
+    if (RINGO_UNLIKELY(!queue_.change_strong(word, 0))) unlock_shared_slow(word);
+  }
 
  private:
   using queue = detail::grant_queue;
@@ -72,8 +72,9 @@ class shared_mutex {
   queue queue_;
 
   void lock_slow();
-  void lock_shared_slow();
+  void lock_shared_slow(std::uint64_t word);
   void unlock_slow() noexcept;
+  void unlock_shared_slow(std::uint64_t word) noexcept;
 
   friend struct shared_mutex_rules;
 };
