@@ -53,7 +53,7 @@ ROWS = [
     Row("semaphore_contended64", go(1.0), rounds=3),
     Row("timer_stop", go(0.4)),
     Row("timer_stop/after_func", go(0.4)),
-    Row("sleep_100k_1ms", go(0.5)),
+    Row("sleep_100k_1ms", go(0.5), rounds=3),
     Row("ctx_with_cancel", go(0.5)),
     Row("ctx_with_timeout", go(0.5)),
     Row("sieve_1500", go(0.4)),
