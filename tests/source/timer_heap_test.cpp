@@ -60,6 +60,34 @@ TEST_CASE("timer_heap: an empty one has no deadline and fires nothing") {
   CHECK_FALSE(timer_heap::remove(timer.node));  // never added
 }
 
+// Locking the heap again would hang here; a timer that fired must do just that, since its `fire`
+// may be under way elsewhere.
+TEST_CASE("timer_heap: a timer that was removed is removed again without the heap") {
+  noting_timer removed;
+  timer_heap later;
+  {
+    timer_heap heap;
+    heap.add(removed.node, origin + 20ms);
+    CHECK(timer_heap::remove(removed.node));
+    CHECK(removed.node.home.load() == nullptr);
+
+    noting_timer fired;
+    heap.add(fired.node, origin + 10ms);
+    expire(heap, origin + 10ms);
+    CHECK(fired.node.home.load() == &heap);
+    CHECK_FALSE(timer_heap::remove(fired.node));
+
+    noting_timer parks;
+    heap.add_and_keep_lock(parks.node, origin + 30ms);
+    CHECK_FALSE(timer_heap::remove(removed.node));
+    heap.added();
+    CHECK(timer_heap::remove(parks.node));
+  }
+  CHECK_FALSE(timer_heap::remove(removed.node));  // the heap is gone
+  CHECK(later.add(removed.node, origin + 20ms));
+  CHECK(timer_heap::remove(removed.node));
+}
+
 TEST_CASE("timer_heap: add says whether the timer is the earliest now") {
   timer_heap heap;
   noting_timer a;
