@@ -10,7 +10,7 @@ from bars import RIVALS, ROWS
 BACKGROUND, INK, GREY, GRID = "#fcfcfa", "#1f2328", "#59636e", "#dfe3e8"
 COLOURS = {"ringo": "#0b62c4", "threads": "#8b8f96", "boost_fiber": "#d9730d"}
 
-LABELS, PANEL, GAP, ROW, TOP, BOTTOM = 176, 320, 48, 22, 104, 64
+LABELS, PANEL, GAP, ROW, TOP, BOTTOM = 192, 320, 48, 22, 104, 64
 
 
 def mark(rival, x, y):
