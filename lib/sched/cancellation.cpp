@@ -46,6 +46,10 @@ void cancellation::await_cancel() const noexcept {
   spin_guard guard(lock_);
 }
 
+std::error_code code_if_done(const cancellation* stop) noexcept {
+  return stop != nullptr ? stop->code() : std::error_code{};
+}
+
 bool cancellation::cancel(std::error_code why) noexcept {
   walk found;
   const bool first = cancel(found, why, why);
@@ -78,8 +82,8 @@ bool cancellation::cancel(walk& found, std::error_code why, std::error_code caus
         child->lock_.unlock();
       }
     } else {
-      l->owner.store(nullptr, std::memory_order_relaxed);  // relaxed: read after a run only
       l->fire(*l, found);
+      l->owner.store(nullptr);  // last: forget() waits for what is being fired
     }
   }
 }

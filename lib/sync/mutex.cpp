@@ -8,6 +8,7 @@
 #include "sched/bubble.hpp"
 #include "sched/park.hpp"
 #include "sched/spinning.hpp"
+#include "sync/sync_cancel.hpp"
 
 /// Word: locked, woken, starving, and the two flags of sync_queue.
 ///
@@ -21,6 +22,10 @@
 ///         starving, waiting if there are more} and ready it.
 /// A granted waiter ends `starving` if it waited for less than 1 ms or nobody else waits. While the
 /// word is starving it is also locked, so that newcomers cannot slip in.
+///
+/// One who gives up is taken out of the queue, or, when it was woken to compete and loses, clears
+/// `woken` as it would to wait again: sync_cancel.hpp. The holder's unlock() then wakes the next.
+/// `starving` may outlast those who wait; unlock() clears it when it finds nobody.
 ///
 /// A woken or granted fiber may be dropped at the end of a run, before it goes on. The lock may
 /// outlive the run, so then `woken` is cleared, or the lock let go, on its behalf; unless the lock
@@ -39,23 +44,19 @@ constexpr auto starvation_threshold = std::chrono::milliseconds(1);
 struct mutex_waits {
   static void dropped(void* subject) noexcept {
     auto& self = *static_cast<detail::sync_waiter<std::uint32_t>*>(subject);
+    detail::stop_listening(self.listener);
     queue* owner = self.owner.load();
-    if (owner == nullptr) return;
+    if (owner == nullptr) return;  // called off, or the lock is gone
     // `queue_` is the first member.
     auto& lock = *reinterpret_cast<mutex*>(owner);
-    if (self.granted) {
+    if (self.outcome == detail::wait_outcome::granted) {
       lock.unlock();
       return;
     }
     lock.woken_ = nullptr;
-    unsigned turn = 0;
     for (std::uint32_t word = owner->load();;) {
-      if ((word & queue::locked_queue) != 0) {
-        queue::pause(turn);
-        word = owner->load();
-      } else if (owner->change(word, word & ~mutex::woken)) {
-        break;
-      }
+      owner->await_unlocked(word);
+      if (owner->change(word, word & ~mutex::woken)) break;
     }
     // An unlock may have relied on it: the next one is to be woken.
     if (lock.try_lock()) lock.unlock();
@@ -66,45 +67,56 @@ struct mutex_waits {
 
 void mutex::forget_woken() noexcept {
   static_assert(std::is_standard_layout_v<mutex>);
-  if (woken_ != nullptr) woken_->owner.store(nullptr);
+  if (woken_ != nullptr) queue::cut_off(*woken_);
 }
 
 void mutex::lock_slow() {
+  detail::sync_waiter<std::uint32_t> self;
+  lock_slow(self);
+}
+
+std::error_code mutex::lock_unless(detail::cancellation* stop) {
+  if (stop == nullptr) {
+    lock();
+    return {};
+  }
+  if (stop->done()) return stop->code();
+  if (try_lock()) return {};
+  detail::sync_waiter<std::uint32_t> self;
+  return detail::wait_unless(
+      *stop, queue_, self, &detail::call_off<std::uint32_t>, [&] { return lock_slow(self); });
+}
+
+/// False: called off.
+bool mutex::lock_slow(detail::sync_waiter<std::uint32_t>& self) {
   std::uint32_t mine = 0;  // `woken`, while this fiber is the one that was woken
   int spins = detail::spinning_pays() ? spins_max : 0;
   auto where = queue::place::back;
   detail::time_point since;
   bool starves = false;
-  unsigned turn = 0;
-  std::uint32_t word = queue_.load();
-  for (;;) {
-    if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
-      word = queue_.load();
-    } else if ((word & locked) == 0) {
-      if (queue_.change(word, (word & ~mine) | locked)) return;
+  for (std::uint32_t word = queue_.load();;) {
+    queue_.await_unlocked(word);
+    if ((word & locked) == 0) {
+      if (queue_.change(word, (word & ~mine) | locked)) return true;
     } else if (spins > 0 && (word & starving) == 0) {
       --spins;
       for (int i = 0; i < 20; ++i) detail::cpu_pause();
       word = queue_.load();
     } else if (queue_.try_lock(word)) {
       if (where == queue::place::back) since = detail::time_here();
-      const bool granted =
-          queue_.wait((word & ~mine) | (starves ? starving : 0), where, mutex_waits::kind);
+      const auto outcome =
+          queue_.wait(self, (word & ~mine) | (starves ? starving : 0), where, mutex_waits::kind);
+      if (outcome == detail::wait_outcome::called_off) return false;
       starves = detail::time_here() - since > starvation_threshold;
       word = queue_.load();
       woken_ = nullptr;
-      if (granted) {
+      if (outcome == detail::wait_outcome::granted) {
         while (!starves || (word & queue::waiting) == 0) {
           // The queue may be locked by a newcomer for some instructions.
-          if ((word & queue::locked_queue) != 0) {
-            queue::pause(turn);
-            word = queue_.load();
-          } else if (queue_.change(word, word & ~starving)) {
-            break;
-          }
+          queue_.await_unlocked(word);
+          if (queue_.change(word, word & ~starving)) break;
         }
-        return;
+        return true;
       }
       mine = woken;
       where = queue::place::front;
@@ -113,26 +125,18 @@ void mutex::lock_slow() {
 }
 
 bool mutex::try_lock_slow(std::uint32_t word) noexcept {
-  for (unsigned turn = 0;;) {
-    if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
-      word = queue_.load();
-    } else if ((word & locked) != 0) {
-      return false;
-    } else if (queue_.change(word, word | locked)) {
-      return true;
-    }
+  for (;;) {
+    queue_.await_unlocked(word);
+    if ((word & locked) != 0) return false;
+    if (queue_.change(word, word | locked)) return true;
   }
 }
 
 void mutex::unlock_slow() noexcept {
-  unsigned turn = 0;
   for (std::uint32_t word = queue_.load();;) {
+    queue_.await_unlocked(word);
     if ((word & locked) == 0) detail::fatal("sync: unlock of unlocked mutex");
-    if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
-      word = queue_.load();
-    } else if ((word & queue::waiting) == 0 || (word & woken) != 0) {
+    if ((word & queue::waiting) == 0 || (word & woken) != 0) {
       if (queue_.change(word, word & ~(locked | starving))) return;
     } else if (queue_.try_lock(word)) {
       auto* next = queue_.pop();
@@ -140,7 +144,7 @@ void mutex::unlock_slow() noexcept {
       const std::uint32_t more = queue_.empty() ? 0 : queue::waiting;
       woken_ = next;
       if ((word & starving) != 0) {
-        next->granted = true;
+        next->outcome = detail::wait_outcome::granted;
         queue_.publish(locked | starving | more);
       } else {
         queue_.publish(woken | more);

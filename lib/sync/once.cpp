@@ -16,17 +16,14 @@ constexpr detail::park_kind waits{"sync.Once", &queue::after_wait, &queue::claim
 }  // namespace
 
 bool once::begin() {
-  unsigned turn = 0;
   for (std::uint32_t word = queue_.load();;) {
-    if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
-      word = queue_.load();
-    } else if (word == finished) {
-      return false;
-    } else if (word == 0) {
+    queue_.await_unlocked(word);
+    if (word == finished) return false;
+    if (word == 0) {
       if (queue_.change(word, running)) return true;
     } else if (queue_.try_lock(word)) {
-      queue_.wait(word, queue::place::back, waits);
+      detail::sync_waiter<std::uint32_t> self;
+      queue_.wait(self, word, queue::place::back, waits);
       return false;
     }
   }

@@ -23,6 +23,8 @@
 ///                the queue, count down, settle, publish, ready.
 /// settle:        1. a writer holds it: nothing   2. grant readers up to the first writer
 ///                3. no readers hold it: grant that writer.
+/// A waiter that gives up is taken out, and settle lets in those whom it kept out: readers behind a
+/// writer.
 /// Lock and count are handed over with the wake-up, see grant_queue: nobody comes in between.
 
 namespace ringo {
@@ -33,6 +35,11 @@ struct shared_mutex_rules {
   static constexpr auto reader = shared_mutex::reader;
 
   // A waiter wants what it adds to the word: `writing` or `reader`.
+  static bool enter(std::uint64_t& word, std::uint64_t wants) noexcept {
+    if (wants == writing ? word != 0 : (word & (writing | queue::waiting)) != 0) return false;
+    word += wants;
+    return true;
+  }
   static std::uint64_t settle(queue& waiters, std::uint64_t word) noexcept {
     if ((word & writing) != 0) return word;
     while (auto* first = waiters.front()) {
@@ -46,7 +53,7 @@ struct shared_mutex_rules {
   static std::uint64_t give_back(std::uint64_t word, std::uint64_t wants) noexcept {
     return word - wants;
   }
-  static constexpr detail::grant_rules rules{&settle, &give_back};
+  static constexpr detail::grant_rules rules{&enter, &settle, &give_back};
 
   static constexpr detail::park_kind writes{
       "sync.RWMutex.Lock", &queue::after_wait, &queue::claim, &queue::dropped};
@@ -55,69 +62,34 @@ struct shared_mutex_rules {
 };
 
 void shared_mutex::lock_slow() {
-  unsigned turn = 0;
-  for (std::uint64_t word = queue_.load();;) {
-    if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
-      word = queue_.load();
-    } else if (word == 0) {
-      if (queue_.change(word, writing)) return;
-    } else if (queue_.try_lock(word)) {
-      detail::grant_waiter self(writing, shared_mutex_rules::rules);
-      queue_.wait(self, word, shared_mutex_rules::writes);
-      return;
-    }
-  }
+  queue_.enter(writing, shared_mutex_rules::rules, shared_mutex_rules::writes);
+}
+
+std::error_code shared_mutex::lock_unless(detail::cancellation* stop) {
+  return queue_.enter_unless(stop, writing, shared_mutex_rules::rules, shared_mutex_rules::writes);
 }
 
 bool shared_mutex::try_lock() noexcept {
-  unsigned turn = 0;
-  for (std::uint64_t word = 0; !queue_.change_strong(word, writing);) {
-    if ((word & ~queue::flags) != 0) return false;
-    // Its holder may be about to hand it over, or leave it free.
-    queue::pause(turn);
-    word = 0;
-  }
-  return true;
+  return queue_.try_enter(writing, shared_mutex_rules::rules);
 }
 
-void shared_mutex::lock_shared_slow(std::uint64_t word) {
-  for (unsigned turn = 0;;) {
-    if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
-      word = queue_.load();
-    } else if ((word & (writing | queue::waiting)) == 0) {
-      if (queue_.change(word, word + reader)) return;
-    } else if (queue_.try_lock(word)) {
-      detail::grant_waiter self(reader, shared_mutex_rules::rules);
-      queue_.wait(self, word, shared_mutex_rules::reads);
-      return;
-    }
-  }
+void shared_mutex::lock_shared_slow() {
+  queue_.enter(reader, shared_mutex_rules::rules, shared_mutex_rules::reads);
+}
+
+std::error_code shared_mutex::lock_shared_unless(detail::cancellation* stop) {
+  return queue_.enter_unless(stop, reader, shared_mutex_rules::rules, shared_mutex_rules::reads);
 }
 
 bool shared_mutex::try_lock_shared() noexcept {
-  unsigned turn = 0;
-  for (std::uint64_t word = queue_.load();;) {
-    if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
-      word = queue_.load();
-    } else if ((word & (writing | queue::waiting)) != 0) {
-      return false;
-    } else if (queue_.change(word, word + reader)) {
-      return true;
-    }
-  }
+  return queue_.try_enter(reader, shared_mutex_rules::rules);
 }
 
 void shared_mutex::unlock_slow() noexcept {
-  unsigned turn = 0;
   for (std::uint64_t word = queue_.load();;) {
+    queue_.await_unlocked(word);
     if ((word & writing) == 0) detail::fatal("sync: unlock of unlocked shared_mutex");
-    if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
-      word = queue_.load();
-    } else if ((word & queue::waiting) == 0) {
+    if ((word & queue::waiting) == 0) {
       if (queue_.change(word, word & ~writing)) return;
     } else if (queue_.try_lock(word)) {
       word &= ~writing;
@@ -136,12 +108,10 @@ void shared_mutex::unlock_slow() noexcept {
 }
 
 void shared_mutex::unlock_shared_slow(std::uint64_t word) noexcept {
-  for (unsigned turn = 0;;) {
+  for (;;) {
+    queue_.await_unlocked(word);
     if (word < reader) detail::fatal("sync: unlock_shared of unlocked shared_mutex");
-    if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
-      word = queue_.load();
-    } else if ((word & queue::waiting) == 0 || word >= 2 * reader) {
+    if ((word & queue::waiting) == 0 || word >= 2 * reader) {
       if (queue_.change(word, word - reader)) return;
     } else if (queue_.try_lock(word)) {
       queue_.settle_and_publish(word - reader, shared_mutex_rules::rules);

@@ -4,6 +4,7 @@
 
 #include "base/pause.hpp"
 #include "sched/park.hpp"
+#include "sync/sync_cancel.hpp"
 
 namespace ringo::detail {
 
@@ -18,11 +19,15 @@ void sync_queue<Word>::pause(unsigned& turn) noexcept {
 }
 
 template <typename Word>
+void sync_queue<Word>::reload(Word& word) const noexcept {
+  for (unsigned turn = 0; (word & locked_queue) != 0; word = load()) pause(turn);
+}
+
+template <typename Word>
 Word sync_queue<Word>::lock() noexcept {
-  for (unsigned turn = 0;;) {
-    Word word = load();
-    if ((word & locked_queue) == 0 && try_lock(word)) return word;
-    pause(turn);
+  for (Word word = load();;) {
+    await_unlocked(word);
+    if (try_lock(word)) return word;
   }
 }
 
@@ -37,25 +42,29 @@ template <typename Word>
 bool sync_queue<Word>::claim(void* waiter) noexcept {
   auto& self = *static_cast<sync_waiter<Word>*>(waiter);
   sync_queue* owner = self.owner.load();
-  if (owner == nullptr) return true;
+  if (owner == nullptr) return self.outcome == wait_outcome::woken;
   const Word word = owner->lock();
   const bool found = self.linked;
   if (found) owner->list_.erase(&self);
   owner->publish(owner->list_.empty() ? word & ~waiting : word);
+  if (found) stop_listening(self.listener);
   return found;
 }
 
 template <typename Word>
-bool sync_queue<Word>::wait(Word word, place where, const park_kind& kind) {
-  sync_waiter<Word> self;
-  return wait(self, word, where, kind);
+void sync_queue<Word>::dropped(void* waiter) noexcept {
+  stop_listening(static_cast<sync_waiter<Word>*>(waiter)->listener);
 }
 
 template <typename Word>
-bool sync_queue<Word>::wait(sync_waiter<Word>& self,
-                            Word word,
-                            place where,
-                            const park_kind& kind) {
+wait_outcome sync_queue<Word>::wait(sync_waiter<Word>& self,
+                                    Word word,
+                                    place where,
+                                    const park_kind& kind) {
+  if (RINGO_UNLIKELY(self.called_off)) {
+    publish(word);
+    return wait_outcome::called_off;
+  }
   self.who = current_fiber();
   self.publish = word | waiting;
   self.owner.store(this, std::memory_order_relaxed);  // relaxed: published by the queue lock
@@ -68,7 +77,7 @@ bool sync_queue<Word>::wait(sync_waiter<Word>& self,
   word_.fetch_or(0, std::memory_order_release);  // pairs with load(): see publish()
 #endif
   park(kind, &self);
-  return self.granted;
+  return self.outcome;
 }
 
 template <typename Word>
@@ -79,6 +88,8 @@ void sync_queue<Word>::release_all(Word word) noexcept {
     *last = w;
     last = &w->next;
     w->next = nullptr;
+    w->outcome = wait_outcome::granted;
+    w->owner.store(nullptr, std::memory_order_relaxed);  // relaxed: published by the queue lock
   }
   publish(word);
   while (first != nullptr) {
@@ -88,10 +99,22 @@ void sync_queue<Word>::release_all(Word word) noexcept {
   }
 }
 
-/// The primitive goes while somebody waits: those who do can never be woken.
+template <typename Word>
+void sync_queue<Word>::cut_off(sync_waiter<Word>& waiter) noexcept {
+  stop_listening(waiter.listener);
+  waiter.owner.store(nullptr);
+}
+
+/// One by one, and each cut off without the queue lock: who is just cancelling it wants that.
 template <typename Word>
 void sync_queue<Word>::orphan() noexcept {
-  while (auto* w = list_.pop_front()) w->owner.store(nullptr);
+  for (;;) {
+    const Word word = lock();
+    sync_waiter<Word>* const w = list_.pop_front();
+    publish(list_.empty() ? word & ~waiting : word);
+    if (w == nullptr) return;
+    cut_off(*w);
+  }
 }
 
 template class sync_queue<std::uint32_t>;

@@ -3,6 +3,7 @@
 #include <ringo/error.hpp>
 
 #include "sched/park.hpp"
+#include "sync/sync_cancel.hpp"
 
 /// Word: the counter in the upper half, below it the two flags of sync_queue.
 ///
@@ -11,7 +12,8 @@
 ///       ready everybody.
 /// wait: zero and the queue not locked: return. Else lock the queue if the word has not changed,
 /// and park with
-///       the word published as counter|waiting.
+///       the word published as counter|waiting. One who gives up is taken out of the queue:
+///       sync_cancel.hpp.
 
 namespace ringo {
 namespace {
@@ -28,12 +30,12 @@ struct wait_group_waits {
     const auto& owner = *reinterpret_cast<const wait_group*>(self.owner.load());
     // relaxed: see the header
     const bool bubbled = owner.group_.load(std::memory_order_relaxed) != 0;
-    return bubbled ? detail::durability::durable : detail::durability::shared;
+    return bubbled ? detail::reach_of(self.listener) : detail::durability::shared;
   }
   static constexpr detail::park_kind kind{"sync.WaitGroup.Wait",
                                           &queue::after_wait,
                                           &queue::claim,
-                                          nullptr,
+                                          &queue::dropped,
                                           &wait_group_waits::durable};
 };
 
@@ -49,13 +51,8 @@ inline void wait_group::enter(std::uint64_t word, int n) {
 }
 
 void wait_group::add(int n) {
-  unsigned turn = 0;
   for (std::uint64_t word = queue_.load();;) {
-    if (RINGO_UNLIKELY((word & queue::locked_queue) != 0)) {
-      queue::pause(turn);
-      word = queue_.load();
-      continue;
-    }
+    queue_.await_unlocked(word);
     const auto count = static_cast<std::int64_t>(word >> count_shift) + n;
     enter(word, n);
     if (count < 0) detail::panic("sync: negative WaitGroup counter");
@@ -72,16 +69,31 @@ void wait_group::add(int n) {
 }
 
 void wait_group::wait() {
-  unsigned turn = 0;
+  if (queue_.load() == 0) return;
+  detail::sync_waiter<std::uint64_t> self;
+  wait(self);
+}
+
+std::error_code wait_group::wait_unless(detail::cancellation* stop) {
+  if (stop == nullptr) {
+    wait();
+    return {};
+  }
+  if (stop->done()) return stop->code();
+  detail::sync_waiter<std::uint64_t> self;
+  return detail::wait_unless(
+      *stop, queue_, self, &detail::call_off<std::uint64_t>, [&] { return wait(self); });
+}
+
+/// False: called off.
+bool wait_group::wait(detail::sync_waiter<std::uint64_t>& self) {
   for (std::uint64_t word = queue_.load();;) {
-    if ((word & queue::locked_queue) != 0) {
-      queue::pause(turn);
-      word = queue_.load();
-    } else if (word >> count_shift == 0) {
-      return;
-    } else if (enter(word, 0); queue_.try_lock(word)) {
-      queue_.wait(word, queue::place::back, wait_group_waits::kind);
-      return;
+    queue_.await_unlocked(word);
+    if (word >> count_shift == 0) return true;
+    enter(word, 0);
+    if (queue_.try_lock(word)) {
+      return queue_.wait(self, word, queue::place::back, wait_group_waits::kind) ==
+             detail::wait_outcome::granted;
     }
   }
 }

@@ -18,25 +18,37 @@
 /// - else: lock the queue, detach those to be woken, then publish the new state and drop the lock
 ///   in one store; only after it ready them.
 /// And no call may return as long as the queue is locked: its holder is still about to touch the
-/// word. A waiter that leaves early takes the queue lock too.
+/// word. Whoever takes a waiter out early, to give up, takes the queue lock too: sync_cancel.hpp.
 
 namespace ringo::detail {
 
 struct fiber;
 struct park_kind;
+struct sync_listener;
 
 template <typename Word>
 class sync_queue;
+
+/// How a wait has ended.
+enum class wait_outcome : std::uint8_t {
+  woken,      ///< not yet; or taken out by a waker, who has handed over nothing
+  granted,    ///< the waker has handed over what was waited for
+  called_off  ///< given up: it is in no queue, and does not touch the primitive any more
+};
 
 template <typename Word>
 struct sync_waiter {
   sync_waiter* next = nullptr;  // links: guarded by the queue lock
   sync_waiter* prev = nullptr;
   bool linked = false;
-  bool granted = false;  // set by the waker: it has handed over what was waited for
+  // Given up while it was in no queue: it must not queue again. Guarded by the queue lock.
+  bool called_off = false;
+  wait_outcome outcome = wait_outcome::woken;  // set by who takes it out, under the queue lock
   fiber* who = nullptr;
   Word publish = 0;  // the word once this waiter is at rest; its own, and its departure's
-  std::atomic<sync_queue<Word>*> owner{nullptr};  // null once the primitive is gone
+  sync_listener* listener = nullptr;  // immutable while it waits; null: it never gives up
+  // Null once the primitive is gone, or is done with this waiter.
+  std::atomic<sync_queue<Word>*> owner{nullptr};
 };
 
 template <typename Word>
@@ -75,6 +87,10 @@ class sync_queue {
 
   /// A short wait while somebody else holds the queue lock. `turn` counts the calls of one loop.
   static void pause(unsigned& turn) noexcept;
+  /// Waits until `word`, which was read a moment ago, has no lock bit; reads it again meanwhile.
+  void await_unlocked(Word& word) const noexcept {
+    if (RINGO_UNLIKELY((word & locked_queue) != 0)) reload(word);
+  }
 
   /// Locks the queue; returns the word without the lock bit.
   Word lock() noexcept;
@@ -112,23 +128,30 @@ class sync_queue {
     list_.erase(waiter);
   }
   /// Queues the caller (first, if it has waited before), parks it, and publishes `word` once it is
-  /// at rest. True: it was granted what it waited for.
+  /// at rest. Called off already, it publishes `word` and returns at once.
   enum class place : std::uint8_t { back, front };
-  bool wait(Word word, place where, const park_kind& kind);
-  /// The same with a waiter of the caller's, for primitives that keep more in it.
-  bool wait(sync_waiter<Word>& self, Word word, place where, const park_kind& kind);
-  /// Publishes `word`, then readies everybody who was in the queue.
+  wait_outcome wait(sync_waiter<Word>& self, Word word, place where, const park_kind& kind);
+  /// Publishes `word`, then readies everybody who was in the queue; each is granted.
   void release_all(Word word) noexcept;
 
   /// For park_kind.
   static void after_wait(void* waiter) noexcept;
   static bool claim(void* waiter) noexcept;
+  static void dropped(void* waiter) noexcept;
+
+  /// Ends what still links a waiter to a primitive that goes: who cancels it, and the end of the
+  /// run, must not look for the primitive any more.
+  static void cut_off(sync_waiter<Word>& waiter) noexcept;
+
+ protected:
+  /// The primitive goes while somebody waits: those who do can never be woken.
+  void orphan() noexcept;
 
  private:
   std::atomic<Word> word_;
   intrusive_list<sync_waiter<Word>> list_;
 
-  void orphan() noexcept;
+  void reload(Word& word) const noexcept;
 };
 
 extern template class sync_queue<std::uint32_t>;

@@ -3,15 +3,23 @@
 #include <atomic>
 #include <concepts>
 #include <cstdint>
+#include <system_error>
 
+#include <ringo/detail/cancellable.hpp>
 #include <ringo/detail/sync_queue.hpp>
 
 namespace ringo {
 namespace detail {
 
 struct condition_waiter : sync_waiter<std::uint32_t> {
-  // atomic: 0, on its way to rest; `notified`; else the fiber, at rest
-  std::atomic<std::uintptr_t> stage{0};
+  std::atomic<std::uintptr_t> stage{0};  // atomic: see lib/sync/condition_variable.cpp
+};
+
+/// A lock of the user's.
+struct lock_calls {
+  void* lock;
+  void (*take)(void* lock);
+  void (*let_go)(void* lock);
 };
 
 template <typename Lock>
@@ -47,22 +55,34 @@ class condition_variable {
   /// O(1), allocates nothing.
   template <detail::basic_lockable Lock>
   void wait(Lock& lock) {
-    detail::condition_waiter self;
-    enlist(self);
-    try {
-      lock.unlock();
-    } catch (...) {
-      withdraw(self);
-      throw;
-    }
-    sleep(self);
-    lock.lock();
+    (void)wait_unless(nullptr, calls_of(lock));
   }
 
   /// The same as while (!holds()) wait(lock); so `holds` runs with the lock held.
   template <detail::basic_lockable Lock, std::predicate Predicate>
   void wait(Lock& lock, Predicate holds) {
     while (!holds()) wait(lock);
+  }
+
+  /// As wait(lock), but gives up with ctx.err() when the context is done; at once, and without
+  /// unlocking, if it is done on entry. Empty: it was notified. In any case the caller has the lock
+  /// again, and taking it does not give up. No notification is lost: one who gives up has taken
+  /// none. Panics "nil context".
+  template <detail::basic_lockable Lock>
+  [[nodiscard]] std::error_code wait(const context& ctx, Lock& lock) {
+    return wait_unless(detail::cancellation_of(ctx), calls_of(lock));
+  }
+
+  /// Waits until holds(), which runs with the lock held, and gives up as the above; a context that
+  /// is done on entry wins over a predicate that holds. Empty: it holds.
+  template <detail::basic_lockable Lock, std::predicate Predicate>
+  [[nodiscard]] std::error_code wait(const context& ctx, Lock& lock, Predicate holds) {
+    detail::cancellation* const stop = detail::cancellation_of(ctx);
+    if (const auto given_up = detail::code_if_done(stop)) return given_up;
+    while (!holds()) {
+      if (const auto given_up = wait_unless(stop, calls_of(lock))) return given_up;
+    }
+    return {};
   }
 
   /// Wakes the one who has waited longest; nothing, and nothing is remembered, if nobody waits.
@@ -77,8 +97,15 @@ class condition_variable {
 
   queue queue_;
 
-  void enlist(detail::condition_waiter& self);
-  void withdraw(detail::condition_waiter& self) noexcept;
+  template <typename Lock>
+  static detail::lock_calls calls_of(Lock& lock) noexcept {
+    return {&lock,
+            [](void* it) { static_cast<Lock*>(it)->lock(); },
+            [](void* it) { static_cast<Lock*>(it)->unlock(); }};
+  }
+
+  std::error_code wait_unless(detail::cancellation* stop, const detail::lock_calls& lock);
+  bool enlist(detail::condition_waiter& self);
   static void sleep(detail::condition_waiter& self) noexcept;
 
   friend struct condition_waits;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <system_error>
 
+#include <ringo/detail/cancellable.hpp>
 #include <ringo/detail/explore_point.hpp>
 #include <ringo/detail/sync_queue.hpp>
 
@@ -40,6 +42,12 @@ class mutex {
     if (RINGO_UNLIKELY(!queue_.change_strong(expected, locked))) lock_slow();
   }
 
+  /// The same, but gives up with ctx.err() when the context is done, and at once if it is done on
+  /// entry. Empty: the caller has the lock. Panics "nil context".
+  [[nodiscard]] std::error_code lock(const context& ctx) {
+    return lock_unless(detail::cancellation_of(ctx));
+  }
+
   /// Takes the lock if it is free; false: it is not. Never blocks. O(1), allocates nothing.
   bool try_lock() noexcept {
     detail::explore_point();
@@ -70,6 +78,8 @@ class mutex {
 
   void forget_woken() noexcept;
   void lock_slow();
+  bool lock_slow(detail::sync_waiter<std::uint32_t>& self);
+  std::error_code lock_unless(detail::cancellation* stop);
   bool try_lock_slow(std::uint32_t word) noexcept;
   void unlock_slow() noexcept;
 

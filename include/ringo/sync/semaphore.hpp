@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <system_error>
 
+#include <ringo/detail/cancellable.hpp>
 #include <ringo/detail/grant_queue.hpp>
 
 namespace ringo {
@@ -29,6 +31,12 @@ class semaphore {
   /// before have got theirs; for ever, and without keeping anybody else waiting, if there are not
   /// that many in all. Panics: "semaphore: count out of range". O(1), allocates nothing.
   void acquire(std::ptrdiff_t n = 1);
+  /// The same, but gives up with ctx.err() when the context is done, and at once if it is done on
+  /// entry, even if tokens are free; it has then taken none, and those behind it go on. Empty: the
+  /// caller has n tokens. Panics also "nil context".
+  [[nodiscard]] std::error_code acquire(const context& ctx, std::ptrdiff_t n = 1) {
+    return acquire_unless(detail::cancellation_of(ctx), n);
+  }
   /// Takes n tokens if they are free and nobody waits; false: it took none. Never blocks. Panics as
   /// acquire(). O(1), allocates nothing.
   bool try_acquire(std::ptrdiff_t n = 1);
@@ -44,6 +52,7 @@ class semaphore {
   const std::ptrdiff_t size_;
 
   static std::uint64_t payload_of(std::ptrdiff_t n);
+  std::error_code acquire_unless(detail::cancellation* stop, std::ptrdiff_t n);
 };
 
 }  // namespace ringo

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <system_error>
 
+#include <ringo/detail/cancellable.hpp>
 #include <ringo/detail/grant_queue.hpp>
 
 namespace ringo {
@@ -36,6 +38,12 @@ class shared_mutex {
     std::uint64_t expected = 0;
     if (RINGO_UNLIKELY(!queue_.change_strong(expected, writing))) lock_slow();
   }
+  /// The same, but gives up with ctx.err() when the context is done, and at once if it is done on
+  /// entry; readers that waited behind it go on then. Empty: the caller has the lock. Panics "nil
+  /// context".
+  [[nodiscard]] std::error_code lock(const context& ctx) {
+    return lock_unless(detail::cancellation_of(ctx));
+  }
   /// Takes the lock alone if nobody holds it; false: somebody does. Never blocks. O(1), allocates
   /// nothing.
   bool try_lock() noexcept;
@@ -51,7 +59,11 @@ class shared_mutex {
   /// a writer holds it or waits. O(1), allocates nothing.
   void lock_shared() {
     std::uint64_t word = 0;
-    if (RINGO_UNLIKELY(!queue_.change_strong(word, reader))) lock_shared_slow(word);
+    if (RINGO_UNLIKELY(!queue_.change_strong(word, reader))) lock_shared_slow();
+  }
+  /// The same, but gives up as lock(ctx) does.
+  [[nodiscard]] std::error_code lock_shared(const context& ctx) {
+    return lock_shared_unless(detail::cancellation_of(ctx));
   }
   /// Takes the lock as a reader if no writer holds it or waits; false: one does. Never blocks.
   /// O(1), allocates nothing.
@@ -61,7 +73,7 @@ class shared_mutex {
   /// allocates nothing.
   void unlock_shared() noexcept {
     std::uint64_t word = reader;
-    if (RINGO_UNLIKELY(!queue_.change_strong(word, 0))) unlock_shared_slow(word);
+    if (RINGO_UNLIKELY(!queue_.change_strong(word, 0))) unlock_shared_slow();
   }
 
  private:
@@ -72,9 +84,11 @@ class shared_mutex {
   queue queue_;
 
   void lock_slow();
-  void lock_shared_slow(std::uint64_t word);
+  void lock_shared_slow();
   void unlock_slow() noexcept;
   void unlock_shared_slow(std::uint64_t word) noexcept;
+  std::error_code lock_unless(detail::cancellation* stop);
+  std::error_code lock_shared_unless(detail::cancellation* stop);
 
   friend struct shared_mutex_rules;
 };

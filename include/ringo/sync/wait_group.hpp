@@ -3,10 +3,12 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
 #include <ringo/detail/bubble_id.hpp>
+#include <ringo/detail/cancellable.hpp>
 #include <ringo/detail/sync_queue.hpp>
 #include <ringo/go.hpp>
 
@@ -40,6 +42,12 @@ class wait_group {
   /// Waits until the counter is zero; returns at once if it is. Blocks only the fiber (or the plain
   /// thread). O(1), allocates nothing.
   void wait();
+
+  /// The same, but gives up with ctx.err() when the context is done, and at once if it is done on
+  /// entry. Empty: the counter was zero. Panics "nil context".
+  [[nodiscard]] std::error_code wait(const context& ctx) {
+    return wait_unless(detail::cancellation_of(ctx));
+  }
 
   /// add(1), then ringo::go(fn), which calls done() when fn has returned or called goexit(), and
   /// what it owns is destroyed. An exception that leaves fn ends the process before anybody is
@@ -79,6 +87,8 @@ class wait_group {
   std::atomic<detail::bubble_id> group_{0};
 
   void enter(std::uint64_t word, int n);
+  bool wait(detail::sync_waiter<std::uint64_t>& self);
+  std::error_code wait_unless(detail::cancellation* stop);
   friend struct wait_group_waits;
 };
 
