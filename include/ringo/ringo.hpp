@@ -9,6 +9,8 @@
 #include <ringo/error.hpp>
 #include <ringo/fiber_local.hpp>
 #include <ringo/go.hpp>
+#include <ringo/group/singleflight.hpp>
+#include <ringo/group/task_group.hpp>
 #include <ringo/result.hpp>
 #include <ringo/runtime.hpp>
 #include <ringo/select.hpp>

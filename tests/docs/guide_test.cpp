@@ -123,6 +123,50 @@ TEST_CASE("guide: a wait group and a mutex") {
   });
 }
 
+TEST_CASE("guide: a task group") {
+  ringo::run([] {
+    const auto fetch = [](const ringo::context& ctx, int i) -> std::error_code {
+      if (i == 3) return ringo::errc::eof;
+      return ringo::sleep_for(ctx, 1h);  // tidy: real time: it is given up at once
+    };
+    //! [task_group]
+    ringo::task_group group;  // or group(parent), a context
+    group.set_limit(4);
+    for (int i = 0; i < 4; ++i) {
+      group.go([&, i] { return fetch(group.ctx(), i); });  // a std::error_code
+    }
+    const std::error_code first = group.wait();
+    //! [task_group]
+    CHECK(first == ringo::errc::eof);
+  });
+}
+
+TEST_CASE("guide: a lock that is waited for no longer than it is wanted") {
+  ringo::run([] {
+    //! [lock_with_context]
+    ringo::semaphore connections(2);
+    const auto [ctx, cancel] = ringo::with_timeout(ringo::background(), 50ms);
+    if (const auto given_up = connections.acquire(ctx)) return;  // errc::deadline_exceeded
+    //! [lock_with_context]
+    connections.release();
+  });
+}
+
+TEST_CASE("guide: singleflight") {
+  ringo::run([] {
+    const auto read_from_disk = [](const std::string& name) -> ringo::result<int> {
+      return static_cast<int>(name.size());
+    };
+    const std::string name = "abc";
+    //! [singleflight]
+    ringo::singleflight<std::string, int> reads;
+    const auto [size, shared] = reads.call(name, [&] { return read_from_disk(name); });
+    //! [singleflight]
+    CHECK(*size == 3);
+    CHECK_FALSE(shared);
+  });
+}
+
 TEST_CASE("guide: a panic is an exception") {
   run_on_each([] {
     auto numbers = ringo::make_chan<int>();

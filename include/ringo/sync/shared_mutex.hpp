@@ -73,7 +73,7 @@ class shared_mutex {
   /// allocates nothing.
   void unlock_shared() noexcept {
     std::uint64_t word = reader;
-    if (RINGO_UNLIKELY(!queue_.change_strong(word, 0))) unlock_shared_slow();
+    if (RINGO_UNLIKELY(!queue_.change_strong(word, 0))) unlock_shared_slow(word);
   }
 
  private:
