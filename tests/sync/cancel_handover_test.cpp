@@ -123,11 +123,11 @@ TEST_CASE("condition_variable: wait with a context has the lock again, however i
   run_on_each([] {
     ringo::mutex m;
     ringo::condition_variable changed;
-    auto [ctx, cancel] = with_cancel(background());
+    const auto tree = with_cancel(background());
     const auto waits = [&](std::error_code want) {
-      return [&, want, ctx = ctx] {
+      return [&, want] {
         std::unique_lock lock(m);
-        EXPECT(changed.wait(ctx, lock) == want);
+        EXPECT(changed.wait(tree.ctx, lock) == want);
         EXPECT(lock.owns_lock());
         EXPECT(!m.try_lock());
       };
@@ -137,7 +137,7 @@ TEST_CASE("condition_variable: wait with a context has the lock again, however i
     changed.notify_one();
     notified.wait();
     m.lock();
-    cancel();
+    tree.cancel();
     let_others_run();
     EXPECT(!given_up.finished());  // it waits for the lock
     m.unlock();

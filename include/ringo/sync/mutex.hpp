@@ -17,7 +17,8 @@ namespace ringo {
 ///
 /// Those who wait are woken in order, but a woken one competes with newcomers; if it loses, it
 /// waits at the front, and once it has waited for over 1 ms, the lock is handed to those who wait,
-/// in order, until one of them has waited for less (Go's starvation mode).
+/// in order, until one of them has waited for less (Go's starvation mode; but unlock() does not
+/// give up the rest of its turn to the one who gets the lock).
 ///
 /// Thread-safe, but for the destructor. May be made and used before and after run(). May be
 /// destroyed as soon as lock() has returned in the last user and it has unlocked, even while the
