@@ -85,7 +85,7 @@ bubble& bubble::begin(reach outside) {
   made->now_.store(steady_clock::now().time_since_epoch().count());
   made->ended_.~completion();
   ::new (&made->ended_) completion;
-  made->active_.store(0);
+  made->active_.store(1);  // the first fiber's
   return *made;
 }
 
@@ -101,8 +101,8 @@ void bubble::fiber_starts(fiber& f) noexcept {
   constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: published when it is queued
   f.bubbled.store(fiber::in_bubble::active, relaxed);
   f.bubble.store(place_, relaxed);
-  fibers_.fetch_add(1);
-  active_.fetch_add(1);
+  // begin() has counted the first one.
+  if (fibers_.fetch_add(1) != 0) active_.fetch_add(1);
 }
 
 void bubble::unblock(fiber& f) noexcept {
@@ -123,7 +123,7 @@ void bubble::settle() noexcept {
   for (std::uint32_t nobody = 0; active_.compare_exchange_strong(nobody, 1); nobody = 0) {
     if (fiber* waiter = waiter_.exchange(nullptr)) {
       ready(waiter);
-    } else if (root_ended_.load() || !advance()) {
+    } else if (root_ended_.load() || fibers_.load() == 0 || !advance()) {
       return end();
     }
     if (active_.fetch_sub(1) != 1) return;

@@ -37,7 +37,8 @@
 ///    a deadlock.
 /// 3. Subtract the settler; nobody active still: again.
 /// A settler that comes late finds the count of a bubble that has ended, or of a later one that
-/// uses the same memory: bubbles are recycled, never freed.
+/// uses the same memory: bubbles are recycled, never freed. The count of a new one begins at 1, for
+/// the first fiber, so that there is nothing to settle before that has started.
 
 namespace ringo::detail {
 
@@ -51,8 +52,8 @@ class bubble {
     return at(f.bubble.load(relaxed));
   }
 
-  /// A new one, for the caller alone until its first fiber starts. Panics: "bubble: more than
-  /// 1023". With no fibers outside, a wait for any fiber is durable.
+  /// A new one, for the caller alone until its first fiber starts, which must happen. Panics:
+  /// "bubble: more than 1023". With no fibers outside, a wait for any fiber is durable.
   enum class reach : std::uint8_t { fibers_outside, no_fibers_outside };
   static bubble& begin(reach outside);
   /// Blocks until all fibers have ended or can never go on.

@@ -17,7 +17,8 @@ using ringo::detail::panic;
 void run_inside(void (*body)(void*), void* argument, const void* site) {
   using group = ringo::detail::bubble;
   bubble_outcome outcome;
-  run_root(group::begin(group::reach::fibers_outside), body, argument, site, outcome);
+  const auto begin = []() -> group& { return group::begin(group::reach::fibers_outside); };
+  run_root(begin, body, argument, site, outcome);
   if (outcome.thrown) std::rethrow_exception(outcome.thrown);
   if (!outcome.deadlock.empty()) panic(outcome.deadlock);
   if (!outcome.returned) panic("bubble: its first fiber has called goexit");

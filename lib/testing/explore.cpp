@@ -38,11 +38,14 @@ struct result {
 
 result run_one(std::uint64_t seed, void (*body)(void*), void* argument, const void* site) {
   using group = ringo::detail::bubble;
-  group& inside = group::begin(group::reach::no_fibers_outside);
   exploration& explored = exploration::instance();
-  explored.begin(seed, inside);
+  const auto begin = [&]() -> group& {
+    group& inside = group::begin(group::reach::no_fibers_outside);
+    explored.begin(seed, inside);
+    return inside;
+  };
   bubble_outcome outcome;
-  run_root(inside, body, argument, site, outcome);
+  run_root(begin, body, argument, site, outcome);
   result found{seed, explored.failure(), outcome.thrown};
   if (!found.failure.empty()) return found;
   if (!outcome.returned) found.failure = "its first fiber has called goexit";

@@ -16,14 +16,17 @@ std::string text_of(const std::exception_ptr& thrown) {
   }
 }
 
-void run_root(ringo::detail::bubble& inside,
+void run_root(const std::function<ringo::detail::bubble&()>& begin,
               void (*body)(void*),
               void* argument,
               const void* site,
               bubble_outcome& outcome) {
+  ringo::detail::bubble* inside = nullptr;
   {
     ringo::detail::prepared_fiber root({.name = "bubble"}, site);
-    root.body().emplace([&inside, body, argument, &outcome] {
+    // Nothing may fail from here on: its first fiber must start.
+    inside = &begin();
+    root.body().emplace([inside, body, argument, &outcome] {
       try {
         body(argument);
         outcome.returned = true;
@@ -34,18 +37,18 @@ void run_root(ringo::detail::bubble& inside,
         if (!exits && ringo::detail::exploring.load()) {
           ringo::detail::exploration::instance().fail(text_of(outcome.thrown));
         }
-        inside.root_ends();
+        inside->root_ends();
         if (exits) throw;
         return;
       }
-      inside.root_ends();
+      inside->root_ends();
     });
-    root.join(&inside);
+    root.join(inside);
     root.start();
   }
-  inside.await_end();
-  outcome.deadlock = inside.deadlock();
-  inside.recycle();
+  inside->await_end();
+  outcome.deadlock = inside->deadlock();
+  inside->recycle();
 }
 
 }  // namespace ringo::testing::detail

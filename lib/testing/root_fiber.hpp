@@ -1,6 +1,7 @@
 #pragma once
 
 #include <exception>
+#include <functional>
 #include <string>
 
 #include "sched/bubble.hpp"
@@ -14,8 +15,8 @@ struct bubble_outcome {
   std::string deadlock;  // empty: every fiber has ended
 };
 
-/// Runs `body(argument)` as the first fiber of `inside`, which is recycled at the end.
-void run_root(ringo::detail::bubble& inside,
+/// Runs `body(argument)` as the first fiber of the bubble that `begin` makes, and recycles that.
+void run_root(const std::function<ringo::detail::bubble&()>& begin,
               void (*body)(void*),
               void* argument,
               const void* site,

@@ -1,0 +1,54 @@
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include <ringo/ringo.hpp>
+#include <ringo/testing/bubble.hpp>
+
+#include "sched/bubble.hpp"
+
+#include "support/expect.hpp"
+#include "support/fibers.hpp"
+#include "support/run_on.hpp"
+#include "support/virtual_time.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using ringo::test::run_in_bubble_on;
+using ringo::test::run_in_bubble_on_each;
+using ringo::test::run_on_each;
+using ringo::testing::bubble;
+using real_clock = std::chrono::steady_clock;
+
+}  // namespace
+
+TEST_CASE("bubble: what is late for one bubble does not end the next in its place") {
+  // A settler may sleep between the count and its step, while the bubble ends, is recycled, and
+  // begins again: it then finds a bubble without fibers.
+  run_on_each([] {
+    using ringo::detail::bubble;
+    bubble& next = bubble::begin(bubble::reach::fibers_outside);
+    next.settle();
+    std::atomic<bool> ran{false};
+    {
+      ringo::detail::prepared_fiber root({}, nullptr);
+      root.body().emplace([&] {
+        for (int i = 0; i < 10; ++i) ringo::yield();
+        ran = true;
+        next.root_ends();
+      });
+      root.join(&next);
+      root.start();
+    }
+    next.await_end();
+    EXPECT(ran);
+    EXPECT(next.deadlock().empty());
+    next.recycle();
+  });
+}
