@@ -46,6 +46,7 @@ class prepared_fiber {
   closure& body() noexcept { return *body_; }
   /// Instead of the spawner's bubble; null: none.
   void join(bubble* group) noexcept { group_ = group; }
+  const bubble* group() const noexcept { return group_; }
   void start() noexcept;
   /// The same, but the caller, which runs on a worker, queues the fiber.
   fiber* start_unqueued() noexcept;

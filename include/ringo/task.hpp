@@ -164,6 +164,7 @@ requires detail::spawnable<Fn, Args...>
   using body = detail::task_body<value, decltype(call)>;
   detail::prepared_fiber prepared(wanted, __builtin_return_address(0));
   auto owned = std::make_unique<body>(std::move(call));
+  owned->finished.belong_to(prepared.group());
   prepared.body().emplace([running = owned.get()] { running->run(); });
   prepared.start();
   return task<value>(owned.release());

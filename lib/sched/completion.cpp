@@ -2,10 +2,17 @@
 #include <ringo/detail/explore_point.hpp>
 
 #include "fiber/sanitizer.hpp"
+#include "sched/bubble.hpp"
 #include "sched/cancellation.hpp"
 #include "sched/park.hpp"
 
 namespace ringo::detail {
+
+/// Nobody outside of the bubble of `of` can finish it. (Bubbles are recycled, but not while one of
+/// their fibers is still to finish something.) Not instrumented: asked where `after` runs.
+RINGO_NO_TSAN bool completion::finished_inside(const fiber& of) const noexcept {
+  return group_ != nullptr && group_ == bubble::of(of);
+}
 
 struct completion_waits {
   /// Not instrumented: reads what the waiter wrote a moment ago, on this thread.
@@ -22,8 +29,16 @@ struct completion_waits {
     auto waiting = reinterpret_cast<std::uintptr_t>(self.waiter_);
     return self.word_.compare_exchange_strong(waiting, 0);
   }
-  static constexpr park_kind kind{
-      "task join", &completion_waits::after, &completion_waits::claim, nullptr, &always_durable};
+  /// Not instrumented: as after().
+  RINGO_NO_TSAN static durability durable(void* subject) noexcept {
+    const auto& self = *static_cast<completion*>(subject);
+    return self.finished_inside(*self.waiter_) ? durability::durable : durability::shared;
+  }
+  static constexpr park_kind kind{"task join",
+                                  &completion_waits::after,
+                                  &completion_waits::claim,
+                                  nullptr,
+                                  &completion_waits::durable};
 };
 
 bool completion::finish() noexcept {
@@ -82,8 +97,10 @@ struct cancellable_completion : cancellation::listener {
     dropped(subject);
     return true;
   }
-  static durability durable(void* subject) noexcept {
-    return static_cast<cancellable_completion*>(subject)->stop.reach();
+  /// Not instrumented: as after().
+  RINGO_NO_TSAN static durability durable(void* subject) noexcept {
+    const auto& self = *static_cast<cancellable_completion*>(subject);
+    return self.subject.finished_inside(*self.who) ? self.stop.reach() : durability::shared;
   }
   static void dropped(void* subject) noexcept {
     cancellation::forget(*static_cast<cancellable_completion*>(subject));

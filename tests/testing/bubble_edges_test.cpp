@@ -28,6 +28,32 @@ using real_clock = std::chrono::steady_clock;
 
 }  // namespace
 
+TEST_CASE("DG-18: a join of a fiber from outside holds the clock") {
+  run_on_each([] {
+    std::atomic<bool> let_go{false};
+    const auto yield_and_end = [&] {
+      for (int i = 0; i < 200; ++i) ringo::yield();
+      let_go = true;
+    };
+    auto other = ringo::spawn(yield_and_end);
+    bubble([&] {
+      auto sleeper = ringo::spawn([&] {
+        ringo::sleep_for(1h);
+        EXPECT(let_go);
+      });
+      other.join();
+      sleeper.join();
+    });
+    let_go = false;
+    auto another = ringo::spawn(yield_and_end);
+    bubble([&] {
+      const auto [ctx, cancel] = ringo::with_timeout(ringo::background(), 1h);
+      EXPECT_EQ(another.join(ctx), std::error_code{});
+      EXPECT(let_go);
+    });
+  });
+}
+
 TEST_CASE("bubble: what is late for one bubble does not end the next in its place") {
   // A settler may sleep between the count and its step, while the bubble ends, is recycled, and
   // begins again: it then finds a bubble without fibers.

@@ -8,6 +8,7 @@
 
 namespace ringo::detail {
 
+class bubble;
 struct fiber;
 struct completion_waits;
 struct cancellable_completion;
@@ -34,6 +35,8 @@ class completion {
   bool wait(cancellation& stop);
   /// False: finished already, the caller owns what is left.
   bool abandon() noexcept;
+  /// The bubble of the fiber that will finish it; null: none. Before it is shared.
+  void belong_to(const bubble* group) noexcept { group_ = group; }
 
  private:
   static constexpr std::uintptr_t done = 1;
@@ -41,7 +44,10 @@ class completion {
   static constexpr std::uintptr_t called_off = 3;
 
   std::atomic<std::uintptr_t> word_{0};
-  fiber* waiter_ = nullptr;  // the waiter's own, and read by its `after`
+  fiber* waiter_ = nullptr;        // the waiter's own, and read by its `after`
+  const bubble* group_ = nullptr;  // immutable once it is shared
+
+  bool finished_inside(const fiber& of) const noexcept;
 
   friend struct completion_waits;
   friend struct cancellable_completion;

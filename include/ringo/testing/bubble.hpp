@@ -29,8 +29,8 @@ void run_bubble(void (*body)(void*), void* argument);
 /// bubble is durably blocked. That is
 /// - in a send, receive or select on channels of the bubble or nil channels, and in an empty
 /// select;
-/// - in sleep_for, sleep_until, task::join, wait_group::wait, condition_variable::wait, and
-///   semaphore::acquire of a semaphore of the bubble;
+/// - in sleep_for, sleep_until, task::join of a fiber of the bubble, wait_group::wait,
+///   condition_variable::wait, and semaphore::acquire of a semaphore of the bubble;
 /// - in one of these with a context of the bubble; and in wait().
 /// It is not: in mutex::lock, in a channel from outside, in blocking(), or in anything that
 /// something outside may wake. While a fiber waits in such a place, or runs, time stands still.
