@@ -101,7 +101,7 @@ struct cancellable_wait : cancellation::listener {
   static durability durable(void* subject) noexcept {
     const auto& self = *static_cast<cancellable_wait*>(subject);
     const bool own = self.op.channel == nullptr || self.op.channel->is_bubbled();
-    return own ? self.stop->reach() : durability::shared;
+    return own ? self.stop->reach(*self.who) : durability::shared;
   }
   template <bool Sending, bool Nil>
   static constexpr park_kind kind{reason_of(Sending, Nil),

@@ -20,6 +20,13 @@ cancellation::~cancellation() {
   while (listener* l = listeners_.pop_front()) l->owner.store(nullptr);
 }
 
+/// Not instrumented: asked on another stack, by the thread that `who` was on a moment ago.
+RINGO_NO_TSAN durability cancellation::reach(const fiber& who) const noexcept {
+  const bubble* group = bubble::of(who);
+  const bool inside = group != nullptr && group->id() == bubble_;
+  return inside ? durability::durable : durability::shared;
+}
+
 void cancellation::walk::wake_all() noexcept {
   for (;;) {
     std::array<fiber*, ready_batch> batch;
@@ -145,7 +152,8 @@ struct cancellable_sleeper {
     return true;
   }
   static durability durable(void* subject) noexcept {
-    return static_cast<cancellable_sleeper*>(subject)->stop->reach();
+    const auto& self = *static_cast<cancellable_sleeper*>(subject);
+    return self.stop->reach(*self.who);
   }
   /// Whichever of the two has not fired must not find the frame any more.
   static void dropped(void* subject) noexcept {

@@ -88,10 +88,8 @@ class cancellation {
               std::error_code why,
               std::error_code cause) noexcept RINGO_NO_THREAD_SAFETY;
 
-  /// Who may cancel it.
-  durability reach() const noexcept {
-    return bubble_ != 0 ? durability::durable : durability::shared;
-  }
+  /// Who may cancel it, as `who` sees it, which is about to wait.
+  durability reach(const fiber& who) const noexcept;
   /// The bubble whose fibers alone may cancel it; 0: none.
   bubble_id group() const noexcept { return bubble_; }
   /// Before it is shared.

@@ -100,7 +100,8 @@ struct cancellable_completion : cancellation::listener {
   /// Not instrumented: as after().
   RINGO_NO_TSAN static durability durable(void* subject) noexcept {
     const auto& self = *static_cast<cancellable_completion*>(subject);
-    return self.subject.finished_inside(*self.who) ? self.stop.reach() : durability::shared;
+    return self.subject.finished_inside(*self.who) ? self.stop.reach(*self.who)
+                                                   : durability::shared;
   }
   static void dropped(void* subject) noexcept {
     cancellation::forget(*static_cast<cancellable_completion*>(subject));

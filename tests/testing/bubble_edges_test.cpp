@@ -54,6 +54,33 @@ TEST_CASE("DG-18: a join of a fiber from outside holds the clock") {
   });
 }
 
+TEST_CASE("DG-18: a context of another bubble holds the clock") {
+  run_on_each([] {
+    auto shared = std::make_shared<ringo::context>();
+    ringo::wait_group made;
+    made.add();
+    auto other = ringo::spawn([&made, shared] {
+      bubble([&made, shared] {
+        const auto derived = ringo::with_cancel(ringo::background());
+        *shared = derived.ctx;
+        ringo::blocking([&] { made.done(); });
+        for (int i = 0; i < 200; ++i) ringo::yield();
+        derived.cancel();
+      });
+    });
+    made.wait();
+    bubble([shared] {
+      auto sleeper = ringo::spawn([shared] {
+        ringo::sleep_for(1h);
+        EXPECT(static_cast<bool>(shared->err()));
+      });
+      EXPECT(ringo::make_chan<int>().recv(*shared).error() == ringo::errc::canceled);
+      sleeper.join();
+    });
+    other.join();
+  });
+}
+
 TEST_CASE("bubble: what is late for one bubble does not end the next in its place") {
   // A settler may sleep between the count and its step, while the bubble ends, is recycled, and
   // begins again: it then finds a bubble without fibers.
