@@ -173,6 +173,10 @@ static_assert(std::is_standard_layout_v<cancellable_sleeper>);
 
 std::error_code sleep_until_time(cancellation& stop, time_point deadline) noexcept {
   if (stop.done()) return stop.code();
+  if (const bubble* group = bubble::current(); group != nullptr && deadline <= group->now()) {
+    yield();  // as without a context
+    return {};
+  }
   timer_heap& heap = timers_here();
   cancellable_sleeper self;
   self.timer.fire = &cancellable_sleeper::fire_timer;

@@ -56,6 +56,8 @@ void sleep_until_time(std::chrono::steady_clock::time_point deadline) noexcept {
   self.timer.fire = &sleeper::fire;
   self.who = w->current();
   bubble* group = bubble::of(*self.who);
+  // It waits for nothing: the others need not come to rest before it goes on.
+  if (RINGO_UNLIKELY(group != nullptr) && deadline <= group->now()) return w->yield();
   timer_heap& heap = group != nullptr ? group->timers() : w->timers();
   heap.add_and_keep_lock(self.timer, deadline);
   park(sleeper::kind, &self);

@@ -81,6 +81,24 @@ TEST_CASE("DG-18: a context of another bubble holds the clock") {
   });
 }
 
+TEST_CASE("DG-16: sleep_until a time that has passed does not wait for the others") {
+  run_in_bubble_on_each([] {
+    std::atomic<int> woken{0};
+    const auto [ctx, cancel] = ringo::with_cancel(ringo::background());
+    auto one = ringo::spawn([&] {
+      ringo::sleep_until(ringo::now());
+      ++woken;
+    });
+    auto other = ringo::spawn([&, ctx = ctx] {
+      EXPECT_EQ(ringo::sleep_until(ctx, ringo::now() - 1s), std::error_code{});
+      ++woken;
+    });
+    while (woken != 2) ringo::yield();
+    one.join();
+    other.join();
+  });
+}
+
 TEST_CASE("bubble: what is late for one bubble does not end the next in its place") {
   // A settler may sleep between the count and its step, while the bubble ends, is recycled, and
   // begins again: it then finds a bubble without fibers.
