@@ -48,7 +48,7 @@ class prepared_fiber {
   void join(bubble* group) noexcept { group_ = group; }
   const bubble* group() const noexcept { return group_; }
   void start() noexcept;
-  /// The same, but the caller, which runs on a worker, queues the fiber.
+  /// The same, but the caller queues the fiber.
   fiber* start_unqueued() noexcept;
 
  private:

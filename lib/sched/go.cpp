@@ -108,7 +108,11 @@ fiber* prepared_fiber::start_unqueued() noexcept {
   fiber* f = std::exchange(fiber_, nullptr);
   if (RINGO_UNLIKELY(group_ != nullptr)) group_->fiber_starts(*f);
   f->set(fiber_state::runnable);
-  current_worker()->count_spawn();
+  if (worker* w = current_worker()) {
+    w->count_spawn();
+  } else {
+    scheduler::instance().count_external_spawn();
+  }
   return f;
 }
 

@@ -99,6 +99,14 @@ TEST_CASE("DG-16: sleep_until a time that has passed does not wait for the other
   });
 }
 
+TEST_CASE("DG-16: after_func that is due at once works inside blocking()") {
+  run_in_bubble_on_each([] {
+    auto ran = ringo::make_chan<void>();
+    ringo::blocking([&] { ringo::after_func(0s, [ran] { ran.send(); }); });
+    ran.recv();
+  });
+}
+
 TEST_CASE("bubble: what is late for one bubble does not end the next in its place") {
   // A settler may sleep between the count and its step, while the bubble ends, is recycled, and
   // begins again: it then finds a bubble without fibers.
