@@ -199,6 +199,13 @@ time_point time_here() noexcept {
   return group != nullptr ? group->now() : steady_clock::now();
 }
 
+time_point real_time(time_point deadline) noexcept {
+  const bubble* group = bubble::current();
+  if (group == nullptr || deadline == never) return deadline;
+  const time_point real_now = steady_clock::now();
+  return deadline > group->now() ? deadline_after(real_now, deadline - group->now()) : real_now;
+}
+
 bubble_id current_bubble() noexcept {
   const bubble* group = bubble::current();
   return group != nullptr ? group->id() : 0;

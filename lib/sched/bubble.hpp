@@ -122,5 +122,8 @@ inline bool wake(fiber& f) noexcept {
 
 /// The time that timers and deadlines of the caller follow.
 time_point time_here() noexcept;
+/// The real time that is as far away as `deadline` is by the caller's clock. For sleeps inside
+/// blocking(), where a bubble's clock stands still.
+time_point real_time(time_point deadline) noexcept;
 
 }  // namespace ringo::detail

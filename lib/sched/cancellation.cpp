@@ -177,6 +177,7 @@ std::error_code sleep_until_time(cancellation& stop, time_point deadline) noexce
     yield();  // as without a context
     return {};
   }
+  if (current_worker() == nullptr) deadline = real_time(deadline);
   timer_heap& heap = timers_here();
   cancellable_sleeper self;
   self.timer.fire = &cancellable_sleeper::fire_timer;

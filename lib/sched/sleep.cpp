@@ -51,7 +51,7 @@ void sleep_thread_until(time_point deadline) noexcept {
 
 void sleep_until_time(std::chrono::steady_clock::time_point deadline) noexcept {
   worker* w = current_worker();
-  if (w == nullptr) return sleep_thread_until(deadline);
+  if (w == nullptr) return sleep_thread_until(real_time(deadline));
   sleeper self;
   self.timer.fire = &sleeper::fire;
   self.who = w->current();

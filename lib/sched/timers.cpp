@@ -19,9 +19,10 @@ void add_timer(timer_node& timer, time_point when) {
 }
 
 timer_heap& timers_here() noexcept {
-  if (bubble* group = bubble::current()) return group->timers();
   worker* w = current_worker();
-  return w != nullptr ? w->timers() : scheduler::instance().shared_timers();
+  if (w == nullptr) return scheduler::instance().shared_timers();
+  bubble* group = bubble::current();
+  return group != nullptr ? group->timers() : w->timers();
 }
 
 }  // namespace ringo::detail

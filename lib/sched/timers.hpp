@@ -9,7 +9,8 @@ namespace ringo::detail {
 /// never blocks.
 void add_timer(timer_node& timer, time_point when);
 
-/// The heap that add_timer() would use; for fibers that park on their timer.
+/// The heap for who parks on a timer: as add_timer(), but inside blocking() that of a plain thread,
+/// where time goes on.
 timer_heap& timers_here() noexcept;
 
 }  // namespace ringo::detail

@@ -20,6 +20,7 @@
 namespace {
 
 using namespace std::chrono_literals;
+using ringo::test::for_each_worker_count;
 using ringo::test::run_in_bubble_on;
 using ringo::test::run_in_bubble_on_each;
 using ringo::test::run_on_each;
@@ -104,6 +105,25 @@ TEST_CASE("DG-16: after_func that is due at once works inside blocking()") {
     auto ran = ringo::make_chan<void>();
     ringo::blocking([&] { ringo::after_func(0s, [ran] { ran.send(); }); });
     ran.recv();
+  });
+}
+
+TEST_CASE("DG-18: a sleep inside blocking() takes real time, wherever the bubble's clock stands") {
+  for_each_worker_count([](std::size_t workers) {
+    run_in_bubble_on(workers, [workers] {
+      ringo::sleep_for(24h);
+      const auto start = ringo::now();
+      const auto [ctx, cancel] = ringo::with_cancel(ringo::background());
+      ringo::blocking([&, ctx = ctx] {
+        const auto real_start = real_clock::now();
+        ringo::sleep_for(1ms);  // tidy: real time: inside blocking()
+        ringo::sleep_until(start + 1ms);
+        // With a context it is another worker's timer.
+        if (workers > 1) EXPECT_EQ(ringo::sleep_for(ctx, 1ms), std::error_code{});
+        EXPECT(real_clock::now() - real_start >= 2ms);
+      });
+      EXPECT(ringo::now() == start);
+    });
   });
 }
 

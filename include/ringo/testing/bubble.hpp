@@ -33,8 +33,9 @@ void run_bubble(void (*body)(void*), void* argument);
 ///   condition_variable::wait, and semaphore::acquire of a semaphore of the bubble;
 /// - in one of these with a context of the bubble; and in wait().
 /// It is not: in mutex::lock, in a channel from outside, in blocking(), or in anything that
-/// something outside may wake. While a fiber waits in such a place, or runs, time stands still.
-/// Timers of one time fire in no fixed order.
+/// something outside may wake. While a fiber waits in such a place, or runs, time stands still: who
+/// polls for a later time, or waits for one inside blocking(), never sees it. (A sleep inside
+/// blocking() takes real time.) Timers of one time fire in no fixed order.
 ///
 /// Blocks until every fiber of the bubble has ended. Time stops when `fn` has returned, so that the
 /// others must be about to end then. Works from a fiber, from a plain thread while a runtime runs,
