@@ -10,7 +10,13 @@ namespace ringo::detail {
 void add_timer(timer_node& timer, time_point when) {
   if (bubble* group = bubble::current()) {
     group->add_timer(timer, when);
-  } else if (worker* w = current_worker()) {
+  } else {
+    add_real_timer(timer, when);
+  }
+}
+
+void add_real_timer(timer_node& timer, time_point when) {
+  if (worker* w = current_worker()) {
     w->timers().add(timer, when);
   } else {
     scheduler& s = scheduler::instance();

@@ -8,6 +8,8 @@ namespace ringo::detail {
 /// worker's; from a plain thread, to the first worker's, which is woken if need be. Any thread;
 /// never blocks.
 void add_timer(timer_node& timer, time_point when);
+/// The same outside of bubbles, wherever the caller is: for a real time.
+void add_real_timer(timer_node& timer, time_point when);
 
 /// The heap for who parks on a timer: as add_timer(), but inside blocking() that of a plain thread,
 /// where time goes on.

@@ -46,16 +46,18 @@ void function_timer::fire_function(timer_node& node,
 
 void timer_core::start(nanoseconds delay, nanoseconds wanted_period) {
   period = wanted_period;
-  const time_point deadline = deadline_after(ringo::now(), delay);
+  const time_point deadline =
+      deadline_after(group != 0 ? ringo::now() : steady_clock::now(), delay);
   if (deadline == never) {
     waits_forever = true;
     return;
   }
-  if (channel != nullptr) return add_timer(*this, deadline);
+  const auto add = group != 0 ? add_timer : add_real_timer;
+  if (channel != nullptr) return add(*this, deadline);
   auto* self = static_cast<function_timer*>(this);
   self->add_reference();
   function_reference of_heap(self);
-  add_timer(*this, deadline);
+  add(*this, deadline);
   (void)of_heap.release();
 }
 

@@ -15,6 +15,7 @@
 #include "support/expect.hpp"
 #include "support/fibers.hpp"
 #include "support/run_on.hpp"
+#include "support/run_program.hpp"
 #include "support/virtual_time.hpp"
 
 namespace {
@@ -124,6 +125,26 @@ TEST_CASE("DG-18: a sleep inside blocking() takes real time, wherever the bubble
       });
       EXPECT(ringo::now() == start);
     });
+  });
+}
+
+TEST_CASE("DG-20: a timer from outside that is reset in a bubble keeps real time") {
+  run_on_each([] {
+    const ringo::timer timer(1h);
+    auto ran = ringo::make_chan<void>();
+    const auto function = ringo::after_func(1h, [ran] { ran.send(); });
+    const ringo::ticker ticker(1h);
+    bubble([&] {
+      EXPECT(timer.reset(1ms));
+      EXPECT(function.reset(1ms));
+      ticker.reset(1ms);
+      const auto start = ringo::now();
+      ticker.channel().recv();
+      EXPECT(ringo::now() == start);
+    });
+    timer.channel().recv();
+    ran.recv();
+    ticker.channel().recv();
   });
 }
 
