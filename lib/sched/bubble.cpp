@@ -105,7 +105,17 @@ void bubble::fiber_starts(fiber& f) noexcept {
   if (fibers_.fetch_add(1) != 0) active_.fetch_add(1);
 }
 
+/// A fiber of the bubble may, the settler, and a departure its own fiber.
+bool bubble::may_unblock(const fiber& f) const noexcept {
+  if (wanted_ == durability::shared || current() == this) return true;
+  const worker* w = current_worker();
+  return w != nullptr && (settler_.load() == w || w->departing() == &f);
+}
+
 void bubble::unblock(fiber& f) noexcept {
+  if (RINGO_UNLIKELY(!may_unblock(f))) {
+    fatal("a fiber of a bubble that waits for others of the bubble was woken from outside");
+  }
   // relaxed: the waker's, then the fiber's
   f.bubbled.store(fiber::in_bubble::active, std::memory_order_relaxed);
   active_.fetch_add(1);
@@ -121,11 +131,13 @@ bool bubble::block(fiber& f, const park_kind& kind, void* subject) noexcept {
 
 void bubble::settle() noexcept {
   for (std::uint32_t nobody = 0; active_.compare_exchange_strong(nobody, 1); nobody = 0) {
+    settler_.store(current_worker());
     if (fiber* waiter = waiter_.exchange(nullptr)) {
       ready(waiter);
     } else if (root_ended_.load() || fibers_.load() == 0 || !advance()) {
       return end();
     }
+    settler_.store(nullptr);
     if (active_.fetch_sub(1) != 1) return;
   }
 }
@@ -174,6 +186,7 @@ void bubble::end() noexcept {
              f.bubbled.load() == fiber::in_bubble::blocked && f.bubble.load() == place_;
     }));
   }
+  settler_.store(nullptr);
   active_.store(over);
   ended_.finish();
 }

@@ -83,6 +83,7 @@ class bubble {
   void root_ends() noexcept { root_ended_.store(true); }
   /// Step 1 of parking. True: the caller takes step 3.
   bool block(fiber& f, const park_kind& kind, void* subject) noexcept;
+  /// Fatal from outside: the bubble may just be found to be stuck, or be gone.
   void unblock(fiber& f) noexcept;
   void settle() noexcept;
 
@@ -100,13 +101,15 @@ class bubble {
   std::atomic<std::uint32_t> active_{over};  // atomic: see above
   std::atomic<std::uint32_t> fibers_{0};     // atomic: they start and end at any time
   std::atomic<bool> root_ended_{false};
-  std::atomic<fiber*> waiter_{nullptr};  // who is in wait()
+  std::atomic<fiber*> waiter_{nullptr};    // who is in wait()
+  std::atomic<worker*> settler_{nullptr};  // where the settler runs
   std::atomic<nanoseconds::rep> now_{0};
   timer_heap timers_;
   completion ended_;
   std::string deadlock_;  // the settler's, then of who is in bubble()
 
   static bubble* at(std::uint16_t place) noexcept;
+  bool may_unblock(const fiber& f) const noexcept;
   bool advance() noexcept;
   void end() noexcept;
 };

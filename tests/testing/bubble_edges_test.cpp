@@ -172,3 +172,15 @@ TEST_CASE("bubble: what is late for one bubble does not end the next in its plac
     next.recycle();
   });
 }
+
+TEST_CASE("DG-20: to notify a fiber of a bubble from outside is fatal") {
+  for (const char* workers : {"1", "2", "8"}) {
+    CAPTURE(workers);
+    const auto result = ringo::test::run_program({.name = "bubble_fatal", .arguments = {workers}});
+    CAPTURE(result.output);
+    CHECK(result.exited_with(2));
+    CHECK(
+        result.printed("fatal error: a fiber of a bubble that waits for others of the bubble was "
+                       "woken from outside\n"));
+  }
+}
