@@ -90,9 +90,9 @@ bubble& bubble::begin(reach outside) {
 }
 
 void bubble::recycle() noexcept {
+  timers_.retire_all(past_timers());
   bubble_table& all = table();
   spin_guard guard(all.lock);
-  timers_.move_all(past_timers());
   // Fibers that never go on still name it.
   if (deadlock_.empty()) all.free[all.free_count++] = place_;
 }

@@ -98,6 +98,25 @@ void timer_heap::move_all(timer_heap& to) {
   publish();
 }
 
+void timer_heap::retire_all(timer_heap& to) {
+  std::vector<timer_node*> forgotten;
+  {
+    spin_guard guard(lock_);
+    spin_guard other(to.lock_);
+    for (const entry& e : entries_) {
+      e.timer->place = timer_node::unlinked;
+      if (e.timer->habits != nullptr && e.timer->habits->forget != nullptr) {
+        forgotten.push_back(e.timer);
+      } else {
+        to.link(*e.timer, e.when);
+      }
+    }
+    entries_.clear();
+    publish();
+  }
+  for (timer_node* timer : forgotten) timer->habits->forget(*timer);
+}
+
 time_point timer_heap::next_awaited() noexcept {
   spin_guard guard(lock_);
   time_point earliest = never;
@@ -109,7 +128,8 @@ time_point timer_heap::next_awaited() noexcept {
 void timer_heap::find_awaited(std::size_t place, time_point& earliest) const noexcept {
   if (place >= entries_.size() || entries_[place].when >= earliest) return;
   const entry& here = entries_[place];
-  if (here.timer->awaited == nullptr || here.timer->awaited(*here.timer)) {
+  const timer_habits* habits = here.timer->habits;
+  if (habits == nullptr || habits->awaited == nullptr || habits->awaited(*here.timer)) {
     earliest = here.when;
     return;
   }

@@ -28,6 +28,16 @@ namespace ringo::detail {
 using fiber_queue = intrusive_queue<fiber>;
 
 class timer_heap;
+struct timer_node;
+
+/// What the heap of a bubble asks of timers of one kind.
+struct timer_habits {
+  /// Whether firing it now would change anything for anybody. Null: it always does.
+  bool (*awaited)(const timer_node& self) noexcept = nullptr;
+  /// It was unlinked and will never fire: lets go of what the heap has kept of it. Called without
+  /// locks. Null: nothing.
+  void (*forget)(timer_node& self) noexcept = nullptr;
+};
 
 struct timer_node {
   /// `due`: the deadline that has passed.
@@ -39,8 +49,7 @@ struct timer_node {
   static constexpr std::uint32_t unlinked = UINT32_MAX;
   std::uint32_t place = unlinked;  // guarded by the lock of `home`
   nanoseconds period{0};           // 0: fires once; the owner's while unlinked, else as `place`
-  /// Whether firing it now would change anything for anybody. Null: it always does. Immutable.
-  bool (*awaited)(const timer_node& self) noexcept = nullptr;
+  const timer_habits* habits = nullptr;  // immutable; null: none
 };
 
 class timer_heap {
@@ -58,6 +67,8 @@ class timer_heap {
 
   /// All timers go to `to`, another heap. Not while a third heap is moved.
   void move_all(timer_heap& to) RINGO_NO_THREAD_SAFETY;
+  /// The same for timers that will never fire; those that can be forgotten are instead.
+  void retire_all(timer_heap& to) RINGO_NO_THREAD_SAFETY;
 
   /// Fires everything that is due at `now`. O(log n) for each.
   void expire(time_point now, fiber_queue& ready) noexcept;

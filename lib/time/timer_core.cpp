@@ -14,6 +14,10 @@ namespace {
 struct reference_dropper {
   void operator()(function_timer* timer) const noexcept { timer->drop_reference(); }
 };
+
+constexpr timer_habits channel_habits{.awaited = &channel_timer::is_awaited};
+constexpr timer_habits function_habits{.forget = &function_timer::forget};
+
 using function_reference = std::unique_ptr<function_timer, reference_dropper>;
 
 }  // namespace
@@ -42,6 +46,10 @@ void function_timer::fire_function(timer_node& node,
   prepared.join(self.home_group);
   prepared.body().emplace([held = function_reference(&self)] { held->function->call(); });
   ready.push(prepared.start_unqueued());
+}
+
+void function_timer::forget(timer_node& node) noexcept {
+  static_cast<function_timer&>(node).drop_reference();
 }
 
 void timer_core::start(nanoseconds delay, nanoseconds wanted_period) {
@@ -94,7 +102,7 @@ timer_handle start_timer(nanoseconds delay, nanoseconds period) RINGO_NO_THREAD_
   auto channel = make_chan<time_point>(1);
   auto owned = std::make_unique<channel_timer>();
   owned->fire = &channel_timer::fire_channel;
-  owned->awaited = &channel_timer::is_awaited;
+  owned->habits = &channel_habits;
   owned->channel = channel.core();
   channel.core()->set_feeder(owned.get());
   timer_core* core = owned.release();  // the channel's now
@@ -107,6 +115,7 @@ timer_handle start_function(nanoseconds delay,
                             const void* site) RINGO_NO_THREAD_SAFETY {
   auto owned = std::make_unique<function_timer>();
   owned->fire = &function_timer::fire_function;
+  owned->habits = &function_habits;
   owned->function = std::move(function);
   owned->site = site;
   timer_core* core = owned.release();

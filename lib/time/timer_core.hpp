@@ -88,6 +88,7 @@ struct function_timer : timer_core {
   /// Of a timer that did not fire. Not the last one: the caller has a handle.
   void drop_heaps_reference() noexcept { RINGO_VERIFY(references.fetch_sub(1) > 1); }
   static void fire_function(timer_node& node, time_point due, fiber_queue& ready) noexcept;
+  static void forget(timer_node& node) noexcept;
 };
 
 }  // namespace ringo::detail

@@ -173,6 +173,19 @@ TEST_CASE("bubble: what is late for one bubble does not end the next in its plac
   });
 }
 
+TEST_CASE("bubble: what is left of after_func when it ends is destroyed") {
+  run_on_each([] {
+    auto held = std::make_shared<int>(0);
+    bubble([held] { ringo::after_func(1h, [held] {}); });
+    EXPECT_EQ(held.use_count(), 1);
+    ringo::timer kept;
+    bubble([&kept, held] { kept = ringo::after_func(1h, [held] {}); });
+    kept = {};
+    EXPECT_EQ(held.use_count(), 1);
+  });
+}
+
+// As in Go: "semaphore wake of synctest goroutine from outside bubble".
 TEST_CASE("DG-20: to notify a fiber of a bubble from outside is fatal") {
   for (const char* workers : {"1", "2", "8"}) {
     CAPTURE(workers);

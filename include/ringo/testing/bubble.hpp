@@ -52,9 +52,9 @@ void run_bubble(void (*body)(void*), void* argument);
 /// ("channel of a bubble used from outside"), and so does cancelling its contexts; a plain thread
 /// is always outside. (A timer or ticker from outside keeps real time when it is reset in a
 /// bubble.) A wait_group belongs to the bubble from the add() that finds it at zero to the next.
-/// To notify
-/// one of its fibers in condition_variable::wait from anywhere else is fatal. What is left of
-/// timers when a bubble ends never fires. Source: Go's testing/synctest.
+/// To notify one of its fibers in condition_variable::wait from anywhere else is fatal. What is
+/// left of timers when a bubble ends never fires; the caller of bubble() destroys what after_func
+/// has kept. Source: Go's testing/synctest.
 template <std::invocable Fn>
 auto bubble(Fn&& fn) -> std::invoke_result_t<Fn&> {
   using value = std::invoke_result_t<Fn&>;
