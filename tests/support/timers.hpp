@@ -11,12 +11,15 @@
 
 #include <ringo/chan.hpp>
 
+#include "sched/bubble.hpp"
 #include "sched/scheduler.hpp"
 
 namespace ringo::test {
 
-/// The earliest deadline of all workers' timers, or `never`.
+/// The earliest deadline of all the timers of the caller's bubble, or else of all workers, or
+/// `never`.
 inline std::chrono::steady_clock::time_point earliest_timer() {
+  if (auto* group = ringo::detail::bubble::current()) return group->timers().next();
   auto& scheduler = ringo::detail::scheduler::instance();
   auto earliest = ringo::detail::never;
   for (std::uint32_t i = 0; i < scheduler.worker_count(); ++i) {
@@ -25,7 +28,7 @@ inline std::chrono::steady_clock::time_point earliest_timer() {
   return earliest;
 }
 
-/// Whether any worker has a timer.
+/// Whether there is any timer.
 inline bool timers_pending() {
   return earliest_timer() != ringo::detail::never;
 }

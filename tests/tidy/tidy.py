@@ -7,7 +7,7 @@ MAX_LINES = 500
 SOURCE_DIRECTORIES = ("include", "lib", "tests", "examples", "benchmarks")
 THREAD_LOCAL_HOME = "lib/sched/current.cpp"
 FENCE_HOMES = ("lib/base/fence.hpp", "include/ringo/detail/fence.hpp")
-REAL_TIME_HOMES = ("tests/time/sleep_test.cpp",)  # where sleeping is what is tested
+REAL_TIME_HOMES = ("tests/time/real_time_test.cpp",)  # what only real time can prove
 
 WEAK_ORDER = re.compile(r"memory_order(?:_|::)(?:relaxed|acquire|release|acq_rel|consume)")
 ORDER_NOTE = re.compile(r"//.*(?:pairs with|relaxed:) *\S")
