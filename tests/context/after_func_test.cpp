@@ -17,6 +17,7 @@
 #include "support/fibers.hpp"
 #include "support/run_on.hpp"
 #include "support/threads.hpp"
+#include "support/virtual_time.hpp"
 
 using namespace ringo::test;
 using namespace std::chrono_literals;
@@ -26,7 +27,7 @@ using ringo::context;
 using ringo::with_cancel;
 
 TEST_CASE("CX-24: after_func runs once, in a fiber of its own, after the context is done") {
-  run_on_each([] {
+  run_in_bubble_on_each([] {
     auto ran = ringo::make_chan<std::uint64_t>(8);
     auto [ctx, cancel] = with_cancel(background());
     const auto record = [=, ctx = ctx] {
@@ -35,7 +36,7 @@ TEST_CASE("CX-24: after_func runs once, in a fiber of its own, after the context
     };
     after_func(ctx, record);
     after_func(with_cancel(ctx).ctx, record);
-    let_others_run();
+    ringo::sleep_for(1h);
     EXPECT_EQ(ran.len(), std::size_t{0});
     cancel();
     cancel();
@@ -43,25 +44,37 @@ TEST_CASE("CX-24: after_func runs once, in a fiber of its own, after the context
     EXPECT(ran.recv().has_value());
     after_func(ctx, record);
     EXPECT(*ran.recv() != ringo::this_fiber::id());
-    auto timed = ringo::with_timeout(background(), 200us);
-    after_func(timed.ctx, [=] { ran.send(0); });
-    timed = {};
-    EXPECT(ran.recv().has_value());
-    let_others_run();
+    ringo::sleep_for(1h);
+    EXPECT_EQ(ran.len(), std::size_t{0});
+  });
+}
+
+TEST_CASE("CX-24: a deadline starts the function too, when it comes") {
+  run_in_bubble_on_each([] {
+    const stopwatch watch;
+    auto ran = ringo::make_chan<std::chrono::nanoseconds>(8);
+    auto timed = ringo::with_timeout(background(), 50ms);
+    after_func(timed.ctx, [=] { ran.send(watch.passed()); });
+    timed = {};  // it holds the context
+    EXPECT_EQ(*ran.recv(), 50ms);
+    ringo::sleep_for(1h);
     EXPECT_EQ(ran.len(), std::size_t{0});
   });
 }
 
 TEST_CASE("CX-24: cancel does not wait for the function") {
-  run_on_each([] {
+  run_in_bubble_on_each([] {
+    const stopwatch watch;
     auto gate = ringo::make_chan<int>();
     auto over = ringo::make_chan<int>();
     auto [ctx, cancel] = with_cancel(background());
     after_func(ctx, [=] {
+      ringo::sleep_for(1s);
       (void)gate.recv();
       over.send(1);
     });
     cancel();
+    EXPECT_EQ(watch.passed(), 0s);
     EXPECT(!over.try_recv());
     gate.send(1);
     EXPECT(over.recv().has_value());
@@ -180,7 +193,7 @@ TEST_CASE("after_func: cancelled while a run ends") {
           begun = true;
           tree.cancel();
         });
-        while (!begun) ringo::yield();
+        eventually([&] { return begun.load(); }, "the thread");
       });
       canceller.join();
     }

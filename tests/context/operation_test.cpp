@@ -21,6 +21,7 @@
 #include "support/fibers.hpp"
 #include "support/run_on.hpp"
 #include "support/threads.hpp"
+#include "support/virtual_time.hpp"
 
 using namespace ringo::test;
 using namespace std::chrono_literals;
@@ -38,14 +39,6 @@ constexpr auto rounds = sizes::pick<std::size_t>(   3'000, 1'000, 300);
 
 const std::error_code canceled = ringo::errc::canceled;
 const std::error_code closed = ringo::errc::closed;
-
-template <class Duration>
-std::error_code sleep_with(const context& ctx, Duration duration) {
-  return ringo::sleep_for(ctx, duration);  // tidy: real time: it is what is tested
-}
-std::error_code sleep_with_until(const context& ctx, std::chrono::steady_clock::time_point time) {
-  return ringo::sleep_until(ctx, time);  // tidy: real time: it is what is tested
-}
 
 context done_context() {
   auto [ctx, cancel] = with_cancel(background());
@@ -95,9 +88,9 @@ TEST_CASE("operations with a context: one that is done on entry wins") {
     EXPECT(ch.send(ctx, 2) == canceled);
     EXPECT(ringo::chan<int>().recv(ctx).error() == canceled);
     EXPECT(make_chan<void>(1).send(ctx) == canceled);
-    EXPECT(sleep_with(ctx, 1h) == canceled);
-    EXPECT(sleep_with(ctx, 0s) == canceled);
-    EXPECT(sleep_with_until(ctx, {}) == canceled);
+    EXPECT(ringo::sleep_for(ctx, 1h) == canceled);
+    EXPECT(ringo::sleep_for(ctx, 0s) == canceled);
+    EXPECT(ringo::sleep_until(ctx, {}) == canceled);
   };
   check();
   run_on_each([&] {
@@ -110,7 +103,7 @@ TEST_CASE("operations with a context: one that is done on entry wins") {
 }
 
 TEST_CASE("operations with a context: who waits gives up, and leaves the queue") {
-  run_on_each([] {
+  run_in_bubble_on_each([] {
     auto ch = make_chan<int>();
     const ringo::chan<int> nil;
     auto [ctx, cancel] = with_cancel(background());
@@ -120,7 +113,7 @@ TEST_CASE("operations with a context: who waits gives up, and leaves the queue")
     const auto receiver = give_up(parked_in_recv, [=, ctx = ctx] { return ch.recv(ctx).error(); });
     const auto of_nil =
         give_up("chan send (nil chan)", [=, ctx = ctx] { return nil.send(ctx, 1); });
-    const auto sleeper = give_up("sleep", [ctx = ctx] { return sleep_with(ctx, 1h); });
+    const auto sleeper = give_up("sleep", [ctx = ctx] { return ringo::sleep_for(ctx, 1h); });
     cancel();
     receiver.wait();
     of_nil.wait();
@@ -134,8 +127,10 @@ TEST_CASE("operations with a context: who waits gives up, and leaves the queue")
     EXPECT_EQ(ch.recv(), std::optional<int>(2));
     behind.wait();
     EXPECT(!ch.try_recv());
-    auto third = ringo::with_timeout(background(), 200us);
+    const stopwatch watch;
+    auto third = ringo::with_timeout(background(), 50ms);
     EXPECT(ch.recv(third.ctx).error() == ringo::errc::deadline_exceeded);
+    EXPECT_EQ(watch.passed(), 50ms);
     EXPECT(!ch.try_send(1));
   });
 }
@@ -173,9 +168,8 @@ TEST_CASE("operations with a context: who waits gives up even if the channel is 
       auto [ctx, cancel] = with_cancel(background());
       auto ch = std::make_unique<ringo::chan<int>>(make_chan<int>());
       auto full = std::make_unique<ringo::chan<int>>(make_chan<int>());
-      const auto receiver = go_until_parked(parked_in_recv, [&ch, ctx = ctx] {
-        EXPECT(ch->recv(ctx).error() == canceled);
-      });
+      const auto receiver = go_until_parked(
+          parked_in_recv, [&ch, ctx = ctx] { EXPECT(ch->recv(ctx).error() == canceled); });
       const auto sender = go_until_parked(
           parked_in_send, [&full, ctx = ctx] { EXPECT(full->send(ctx, 1) == canceled); });
       ch.reset();
@@ -231,40 +225,51 @@ TEST_CASE("operations with a context: from plain threads") {
     auto [ctx, cancel] = with_cancel(background());
     thread_group threads;
     threads.start([=, ctx = ctx] { EXPECT(ch.recv(ctx).error() == canceled); });
-    threads.start([=, ctx = ctx] { EXPECT(sleep_with(ctx, 1h) == canceled); });
+    threads.start([=, ctx = ctx] { EXPECT(ringo::sleep_for(ctx, 1h) == canceled); });
     auto task = ringo::spawn([] { return 1; });
     threads.wait_until_asleep();
     cancel();
-    threads.join();
-    threads.start([=] { EXPECT(!sleep_with(with_cancel(background()).ctx, 200us)); });
     threads.join();
     EXPECT_EQ(task.join(), 1);
   });
 }
 
-TEST_CASE("sleep_for: with a context it is as long as asked, or given up") {
-  run_on_each([] {
+TEST_CASE("sleep_for: with a context it is exactly as long as asked, or given up") {
+  run_in_bubble_on_each([] {
+    const stopwatch watch;
     auto [ctx, cancel] = with_cancel(background());
-    const auto begin = std::chrono::steady_clock::now();
-
-    EXPECT(!sleep_with(ctx, 300us));
-    EXPECT(!sleep_with(background(), 300us));
-    EXPECT(!sleep_with_until(ctx, begin + 800us));
-    EXPECT(std::chrono::steady_clock::now() >= begin + 800us);
-    EXPECT(!sleep_with(ctx, -1s));
+    EXPECT(!ringo::sleep_for(ctx, 300ms));
+    EXPECT(!ringo::sleep_for(background(), 300ms));
+    EXPECT_EQ(watch.passed(), 600ms);
+    EXPECT(!ringo::sleep_until(ctx, watch.start() + 800ms));
+    EXPECT_EQ(watch.passed(), 800ms);
+    EXPECT(!ringo::sleep_for(ctx, -1s));
+    EXPECT(!ringo::sleep_for(ctx, 0s));
+    EXPECT_EQ(watch.passed(), 800ms);
+    ringo::go([cancel = cancel] {
+      ringo::sleep_for(100ms);
+      cancel();
+    });
+    EXPECT(ringo::sleep_for(ctx, std::chrono::nanoseconds::max()) == canceled);
+    EXPECT_EQ(watch.passed(), 900ms);
+    const auto limited = ringo::with_timeout(background(), 100ms);
+    EXPECT(ringo::sleep_for(limited.ctx, 1h) == ringo::errc::deadline_exceeded);
+    EXPECT_EQ(watch.passed(), 1s);
   });
 }
 
 TEST_CASE("task: join with a context may give up, and be called again") {
-  run_on_each([] {
+  run_in_bubble_on_each([] {
     auto gate = make_chan<int>();
     auto task = ringo::spawn([=] { return *gate.recv(); });
     auto [ctx, cancel] = with_cancel(background());
     auto canceller = ringo::spawn([cancel = cancel] { cancel(); });
     EXPECT(task.join(ctx).error() == canceled);
     EXPECT(task.joinable());
-    EXPECT(task.join(ringo::with_timeout(background(), 100us).ctx).error() ==
+    const stopwatch watch;
+    EXPECT(task.join(ringo::with_timeout(background(), 50ms).ctx).error() ==
            ringo::errc::deadline_exceeded);
+    EXPECT_EQ(watch.passed(), 50ms);
     gate.send(4);
     EXPECT_EQ(*task.join(with_cancel(background()).ctx), 4);
     EXPECT(!task.joinable());
@@ -314,7 +319,7 @@ TEST_CASE("operations with a context: left over at the end of a run, parked and 
             for (int i = 0; i < 3; ++i) {
               go_until_parked(parked_in_recv, [=, ctx = ctx] { (void)ch.recv(ctx); });
               go_until_parked(parked_in_send, [=, ctx = ctx] { (void)full.send(ctx, 1); });
-              go_until_parked("sleep", [ctx = ctx] { (void)sleep_with(ctx, 1h); });
+              go_until_parked("sleep", [ctx = ctx] { (void)ringo::sleep_for(ctx, 1h); });
             }
             if (woken) {
               ch.send(1);

@@ -13,6 +13,7 @@
 #include "support/run_on.hpp"
 #include "support/seed.hpp"
 #include "support/tracked.hpp"
+#include "support/virtual_time.hpp"
 
 using namespace ringo::test;
 using namespace std::chrono_literals;
@@ -61,15 +62,16 @@ TEST_CASE("CX-14: values are kept as long as a context that sees them") {
 
 TEST_CASE("CX-16: random layers keep every value before and after the end") {
   CAPTURE(seed());
-  run_on_each([] {
+  run_in_bubble_on_each([] {
     auto random = generator(16);
     for (int round = 0; round < 50; ++round) {
+      const stopwatch watch;
       static const ringo::context_key<std::size_t> keys[40];
       auto [ctx, cancel] = with_cancel(background());
       context top = ctx;
       std::vector<std::size_t> set;
       const bool by_timer = random() % 2 == 0;
-      if (by_timer) top = ringo::with_timeout(top, 200us).ctx;
+      if (by_timer) top = ringo::with_timeout(top, 20ms).ctx;
       for (std::size_t i = 0; i < 40; ++i) {
         switch (random() % 3) {
           case 0: top = with_cancel(top).ctx; break;
@@ -83,6 +85,7 @@ TEST_CASE("CX-16: random layers keep every value before and after the end") {
       check();
       if (by_timer) {
         EXPECT(!top.done().recv());
+        EXPECT_EQ(watch.passed(), 20ms);
       } else {
         cancel();
       }
