@@ -22,6 +22,7 @@
 #include "support/fibers.hpp"
 #include "support/run_on.hpp"
 #include "support/threads.hpp"
+#include "support/virtual_time.hpp"
 
 using namespace ringo::test;
 using namespace std::chrono_literals;
@@ -321,60 +322,46 @@ TEST_CASE("GR-13: yield goes behind fibers that are queued anywhere") {
   });
 }
 
-TEST_CASE("sleep: fibers wake in the order of their deadlines, and never early") {
-  run_on_each([] {
-    const auto start = std::chrono::steady_clock::now();
-    std::atomic<int> early{0};
-    std::mutex lock;  // never held across a park
-    std::vector<int> order;
+TEST_CASE("sleep: fibers wake in the order of their deadlines, and exactly then") {
+  run_in_bubble_on_each([] {
+    const stopwatch watch;
+    std::vector<int> order;  // no lock: one wakes at a time
     fiber_group fibers;
     for (const int ms : {50, 10, 30, 90, 70, 20}) {
       fibers.go([&, ms] {
-        const auto deadline = start + std::chrono::milliseconds(ms);
+        const auto deadline = watch.start() + std::chrono::milliseconds(ms);
         if (ms % 20 == 0) {
-          ringo::sleep_until(deadline);  // tidy: real time: sleeping is what is tested
+          ringo::sleep_until(deadline);
         } else {
-          ringo::sleep_for(deadline -  // tidy: real time: sleeping is what is tested
-                           std::chrono::steady_clock::now());  // tidy: real time: as above
+          ringo::sleep_for(deadline - ringo::now());
         }
-        if (std::chrono::steady_clock::now() < deadline) ++early;
-        const std::lock_guard<std::mutex> guard(lock);
+        EXPECT_EQ(watch.passed(), std::chrono::milliseconds(ms));
         order.push_back(ms);
       });
     }
     fibers.join();
-    EXPECT_EQ(early, 0);
-    EXPECT_EQ(order.size(), 6U);
-    if (ringo::workers() == 1) EXPECT(order == std::vector<int>{10, 20, 30, 50, 70, 90});
+    EXPECT(order == std::vector<int>{10, 20, 30, 50, 70, 90});
   });
 }
 
 TEST_CASE("sleep: durations saturate") {
   run_on_each(
       [] {
-        ringo::sleep_for(0s);                         // tidy: real time: returns at once
-        ringo::sleep_for(-1h);                        // tidy: real time: returns at once
-        ringo::sleep_for(std::chrono::hours::min());  // tidy: real time: returns at once
-        ringo::sleep_until(                           // tidy: real time: sleeping is what is tested
-            std::chrono::steady_clock::time_point::min());  // tidy: real time: at once
+        ringo::sleep_for(0s);
+        ringo::sleep_for(-1h);
+        ringo::sleep_for(std::chrono::hours::min());
+        ringo::sleep_until(std::chrono::steady_clock::time_point::min());
         for (int i = 0; i < 3; ++i) {
           go_until_parked("sleep", [] {
-            ringo::sleep_for(std::chrono::nanoseconds::max());  // tidy: real time: never ends
+            ringo::sleep_for(std::chrono::nanoseconds::max());
             EXPECT(false);
           });
           go_until_parked("sleep", [] {
-            ringo::sleep_for(std::chrono::hours::max());  // tidy: real time: never ends
+            ringo::sleep_for(std::chrono::hours::max());
             EXPECT(false);
           });
         }
         let_others_run();
       },
       leftovers::allowed);
-}
-
-TEST_CASE("sleep: on a plain thread it blocks that thread, not shorter than asked") {
-  const auto start = std::chrono::steady_clock::now();
-  ringo::sleep_for(5ms);             // tidy: real time: sleeping is what is tested
-  ringo::sleep_until(start + 10ms);  // tidy: real time: as above
-  CHECK(std::chrono::steady_clock::now() - start >= 10ms);
 }
