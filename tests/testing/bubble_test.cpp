@@ -347,6 +347,24 @@ TEST_CASE("DG-18: a mutex, a channel from outside and blocking() hold the clock"
   });
 }
 
+// The thread knows no virtual time: it once slept until the real clock was where the bubble's is.
+TEST_CASE("DG-18: a sleep inside blocking() takes real time, and holds the clock") {
+  run_in_bubble_on_each([] {
+    ringo::sleep_for(24h);
+    const auto start = ringo::now();
+    ringo::blocking([&] {
+      const auto real_start = real_clock::now();
+      ringo::sleep_for(1ms);
+      ringo::sleep_until(ringo::now() + 1ms);
+      ringo::sleep_until(ringo::now());
+      ringo::sleep_until(ringo::now() - 1h);
+      EXPECT(real_clock::now() - real_start >= 2ms);
+      EXPECT(ringo::now() == start);
+    });
+    EXPECT(ringo::now() == start);
+  });
+}
+
 TEST_CASE("DG-18: a select with one channel from outside holds the clock") {
   run_on_each([] {
     auto outside = ringo::make_chan<int>();
