@@ -26,6 +26,7 @@
 #include "support/fibers.hpp"
 #include "support/run_on.hpp"
 #include "support/run_program.hpp"
+#include "support/virtual_time.hpp"
 
 using namespace ringo::test;
 using namespace std::chrono_literals;
@@ -193,6 +194,26 @@ TEST_CASE("thread_pin: may begin or end inside blocking") {
     }
     // No round kept a thread for itself.
     EXPECT(threads() <= static_cast<std::size_t>(ringo::workers()) + 2);
+  });
+}
+
+TEST_CASE("thread_pin: fibers that virtual time wakes keep the thread") {
+  run_in_bubble_on_each([] {
+    const stopwatch watch;
+    fiber_group fibers;
+    for (int i = 1; i <= 8; ++i) {
+      fibers.go([=] {
+        const ringo::thread_pin pin;
+        const int thread = ::gettid();
+        for (int round = 1; round <= 20; ++round) {
+          ringo::sleep_for(i * 1ms);
+          EXPECT_EQ(::gettid(), thread);
+          EXPECT_EQ(watch.passed(), i * round * 1ms);
+        }
+      });
+    }
+    fibers.join();
+    EXPECT_EQ(watch.passed(), 160ms);
   });
 }
 
