@@ -137,7 +137,7 @@ struct condition_waits {
     return true;
   }
   static detail::durability durable(void* subject) noexcept {
-    return detail::reach_of(waiter_of(subject).listener);
+    return detail::reach_of(waiter_of(subject));
   }
   static constexpr detail::park_kind kind{"sync.Cond.Wait",
                                           &condition_waits::after,

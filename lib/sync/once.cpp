@@ -1,5 +1,7 @@
 #include <ringo/sync/once.hpp>
 
+#include <ringo/detail/explore_point.hpp>
+
 #include "sched/park.hpp"
 
 /// Word: 0 -> running -> finished, below it the two flags of sync_queue. The step to `finished` is
@@ -16,6 +18,7 @@ constexpr detail::park_kind waits{"sync.Once", &queue::after_wait, &queue::claim
 }  // namespace
 
 bool once::begin() {
+  detail::explore_point();
   for (std::uint32_t word = queue_.load();;) {
     queue_.await_unlocked(word);
     if (word == finished) return false;

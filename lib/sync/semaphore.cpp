@@ -1,8 +1,10 @@
 #include <ringo/sync/semaphore.hpp>
 
+#include <ringo/detail/explore_point.hpp>
 #include <ringo/error.hpp>
 
 #include "sched/park.hpp"
+#include "sync/sync_cancel.hpp"
 
 /// Word: the number of free tokens, below it the flags of sync_queue.
 ///
@@ -45,12 +47,27 @@ std::uint64_t give_back(std::uint64_t word, std::uint64_t wants) noexcept {
 }
 
 constexpr detail::grant_rules rules{&enter, &settle, &give_back};
+
+detail::durability durable(void* subject) noexcept {
+  return detail::reach_of(*static_cast<detail::sync_waiter<std::uint64_t>*>(subject));
+}
 constexpr detail::park_kind waits{
     "semaphore.Acquire", &queue::after_wait, &queue::claim, &queue::dropped};
-constexpr detail::park_kind waits_in_vain{
-    "semaphore.Acquire (more than there are)", &queue::after_wait, &queue::claim, &queue::dropped};
+constexpr detail::park_kind waits_in_bubble{
+    "semaphore.Acquire", &queue::after_wait, &queue::claim, &queue::dropped, &durable};
+constexpr detail::park_kind waits_in_vain{"semaphore.Acquire (more than there are)",
+                                          &queue::after_wait,
+                                          &queue::claim,
+                                          &queue::dropped,
+                                          &durable};
 
 }  // namespace
+
+/// What each call begins with.
+void semaphore::enter() const {
+  detail::explore_point();
+  if (RINGO_UNLIKELY(group_ != 0)) detail::check_bubble(group_, "semaphore");
+}
 
 std::uint64_t semaphore::payload_of(std::ptrdiff_t n) {
   if (n < 0 || n > count_max) detail::panic("semaphore: count out of range");
@@ -59,25 +76,31 @@ std::uint64_t semaphore::payload_of(std::ptrdiff_t n) {
 
 void semaphore::acquire(std::ptrdiff_t n) {
   const std::uint64_t wants = payload_of(n);
-  if (n <= size_) return queue_.enter(wants, rules, waits);
+  enter();
+  if (n <= size_) return queue_.enter(wants, rules, group_ != 0 ? waits_in_bubble : waits);
   queue nobody;
   nobody.enter(wants, rules, waits_in_vain);
 }
 
 std::error_code semaphore::acquire_unless(detail::cancellation* stop, std::ptrdiff_t n) {
   const std::uint64_t wants = payload_of(n);
-  if (n <= size_) return queue_.enter_unless(stop, wants, rules, waits);
+  enter();
+  if (n <= size_) {
+    return queue_.enter_unless(stop, wants, rules, group_ != 0 ? waits_in_bubble : waits);
+  }
   queue nobody;
   return nobody.enter_unless(stop, wants, rules, waits_in_vain);
 }
 
 bool semaphore::try_acquire(std::ptrdiff_t n) {
+  enter();
   return queue_.try_enter(payload_of(n), rules);
 }
 
 void semaphore::release(std::ptrdiff_t n) {
   const std::uint64_t returned = payload_of(n);
   const std::uint64_t all = payload_of(size_);
+  enter();
   for (std::uint64_t word = queue_.load();;) {
     queue_.await_unlocked(word);
     if ((word & ~queue::flags) + returned > all) {

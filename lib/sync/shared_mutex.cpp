@@ -70,6 +70,7 @@ std::error_code shared_mutex::lock_unless(detail::cancellation* stop) {
 }
 
 bool shared_mutex::try_lock() noexcept {
+  detail::explore_point();
   return queue_.try_enter(writing, shared_mutex_rules::rules);
 }
 
@@ -82,6 +83,7 @@ std::error_code shared_mutex::lock_shared_unless(detail::cancellation* stop) {
 }
 
 bool shared_mutex::try_lock_shared() noexcept {
+  detail::explore_point();
   return queue_.try_enter(reader, shared_mutex_rules::rules);
 }
 

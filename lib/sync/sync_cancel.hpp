@@ -45,11 +45,12 @@ struct sync_listener : cancellation::listener {
   void* waiter = nullptr;  // as the queue's own kind of waiter. Immutable
 };
 
-/// Who may call off the waiter; null: nobody does.
-inline durability reach_of(const sync_listener* listener) noexcept {
-  if (listener == nullptr) return durability::durable;
-  const cancellation* stop = listener->owner.load();  // null: it is being called off
-  return stop != nullptr ? stop->reach() : durability::shared;
+/// Who may call off a waiter in a primitive of its bubble.
+template <typename Word>
+RINGO_NO_TSAN durability reach_of(const sync_waiter<Word>& self) noexcept {
+  if (self.listener == nullptr) return durability::durable;
+  const cancellation* stop = self.listener->owner.load();  // null: it is being called off
+  return stop != nullptr ? stop->reach(*self.who) : durability::shared;
 }
 
 /// Nobody calls off the waiter afterwards, nor is just doing so. At the end of the run, or of the

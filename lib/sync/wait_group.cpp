@@ -30,7 +30,7 @@ struct wait_group_waits {
     const auto& owner = *reinterpret_cast<const wait_group*>(self.owner.load());
     // relaxed: see the header
     const bool bubbled = owner.group_.load(std::memory_order_relaxed) != 0;
-    return bubbled ? detail::reach_of(self.listener) : detail::durability::shared;
+    return bubbled ? detail::reach_of(self) : detail::durability::shared;
   }
   static constexpr detail::park_kind kind{"sync.WaitGroup.Wait",
                                           &queue::after_wait,

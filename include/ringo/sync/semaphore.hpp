@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <system_error>
 
+#include <ringo/detail/bubble_id.hpp>
 #include <ringo/detail/cancellable.hpp>
 #include <ringo/detail/grant_queue.hpp>
 
@@ -50,8 +51,10 @@ class semaphore {
 
   queue queue_;
   const std::ptrdiff_t size_;
+  const detail::bubble_id group_ = detail::current_bubble();
 
   static std::uint64_t payload_of(std::ptrdiff_t n);
+  void enter() const;
   std::error_code acquire_unless(detail::cancellation* stop, std::ptrdiff_t n);
 };
 

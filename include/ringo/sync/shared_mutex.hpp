@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include <ringo/detail/cancellable.hpp>
+#include <ringo/detail/explore_point.hpp>
 #include <ringo/detail/grant_queue.hpp>
 
 namespace ringo {
@@ -35,6 +36,7 @@ class shared_mutex {
   /// Takes the lock alone. Blocks only the fiber (or the plain thread), until nobody holds it.
   /// O(1), allocates nothing.
   void lock() {
+    detail::explore_point();
     std::uint64_t expected = 0;
     if (RINGO_UNLIKELY(!queue_.change_strong(expected, writing))) lock_slow();
   }
@@ -51,6 +53,7 @@ class shared_mutex {
   /// Fatal: "sync: unlock of unlocked shared_mutex", also when only readers hold it. O(1) when
   /// nobody waits, else O(waiters); allocates nothing.
   void unlock() noexcept {
+    detail::explore_point();
     std::uint64_t expected = writing;
     if (RINGO_UNLIKELY(!queue_.change_strong(expected, 0))) unlock_slow();
   }
@@ -58,6 +61,7 @@ class shared_mutex {
   /// Takes the lock as one of many readers. Blocks only the fiber (or the plain thread), as long as
   /// a writer holds it or waits. O(1), allocates nothing.
   void lock_shared() {
+    detail::explore_point();
     std::uint64_t word = 0;
     if (RINGO_UNLIKELY(!queue_.change_strong(word, reader))) lock_shared_slow();
   }
@@ -72,6 +76,7 @@ class shared_mutex {
   /// Fatal: "sync: unlock_shared of unlocked shared_mutex", also when a writer holds it. O(1),
   /// allocates nothing.
   void unlock_shared() noexcept {
+    detail::explore_point();
     std::uint64_t word = reader;
     if (RINGO_UNLIKELY(!queue_.change_strong(word, 0))) unlock_shared_slow(word);
   }
