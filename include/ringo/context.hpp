@@ -10,6 +10,7 @@
 
 #include <ringo/chan.hpp>
 #include <ringo/detail/cancellable.hpp>
+#include <ringo/detail/config.hpp>
 #include <ringo/error.hpp>
 #include <ringo/go.hpp>
 
@@ -314,7 +315,7 @@ requires detail::spawnable<Fn>
   return detail::start_after(ctx,
                              std::make_unique<detail::typed_deferred_call<std::decay_t<Fn>>>(
                                  std::decay_t<Fn>(std::forward<Fn>(fn))),
-                             __builtin_return_address(0));
+                             detail::code_here());
 }
 
 }  // namespace ringo

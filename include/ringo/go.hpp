@@ -15,6 +15,7 @@
 
 #include <ringo/detail/cancellable.hpp>
 #include <ringo/detail/closure.hpp>
+#include <ringo/detail/config.hpp>
 
 namespace ringo {
 
@@ -126,7 +127,7 @@ template <typename Fn, typename... Args>
 requires detail::spawnable<Fn, Args...>
 [[gnu::always_inline]] inline void go(const go_options& wanted, Fn&& fn, Args&&... args) {
   detail::check_not_nil(fn);
-  detail::prepared_fiber prepared(wanted, __builtin_return_address(0));
+  detail::prepared_fiber prepared(wanted, detail::code_here());
   prepared.body().emplace(detail::bind_call(std::forward<Fn>(fn), std::forward<Args>(args)...));
   prepared.start();
 }

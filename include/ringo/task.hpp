@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <ringo/detail/completion.hpp>
+#include <ringo/detail/config.hpp>
 #include <ringo/error.hpp>
 #include <ringo/go.hpp>
 #include <ringo/result.hpp>
@@ -162,7 +163,7 @@ requires detail::spawnable<Fn, Args...>
   using value = std::invoke_result_t<decltype(call)&>;
   static_assert(!std::is_reference_v<value>, "return a pointer or std::ref instead of a reference");
   using body = detail::task_body<value, decltype(call)>;
-  detail::prepared_fiber prepared(wanted, __builtin_return_address(0));
+  detail::prepared_fiber prepared(wanted, detail::code_here());
   auto owned = std::make_unique<body>(std::move(call));
   owned->finished.belong_to(prepared.group());
   prepared.body().emplace([running = owned.get()] { running->run(); });

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <regex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,19 @@ TEST_CASE("leftovers: their numbers ascend") {
   }
   REQUIRE(numbers.size() == 5);
   for (std::size_t i = 1; i < numbers.size(); ++i) CHECK(numbers[i - 1] < numbers[i]);
+}
+
+// The place of the spawn itself, not of who called the function that spawns.
+TEST_CASE("leftovers: fibers that one function spawns have different spawn sites") {
+  const auto result = run("2", "leftovers");
+  CAPTURE(result.output);
+  const std::string many = part(result.output, "", "second");
+  const std::regex entry("spawned at (.*)\n");
+  std::set<std::string> sites;
+  for (std::sregex_iterator at(many.begin(), many.end(), entry), end; at != end; ++at) {
+    sites.insert((*at)[1]);
+  }
+  CHECK(sites.size() == 5);
 }
 
 TEST_CASE("leftovers: nothing is said unless asked for, but in debug builds") {

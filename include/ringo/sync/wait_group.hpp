@@ -56,7 +56,7 @@ class wait_group {
   /// Source: Go 1.25's WaitGroup.Go.
   template <typename Fn>
   requires detail::spawnable<Fn>
-  void go(Fn&& fn) {
+  [[gnu::always_inline]] void go(Fn&& fn) {
     detail::check_not_nil(fn);
     add(1);
     try {

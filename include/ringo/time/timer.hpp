@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <ringo/detail/config.hpp>
 #include <ringo/detail/timer_handle.hpp>
 #include <ringo/go.hpp>
 
@@ -85,7 +86,7 @@ requires std::invocable < std::decay_t<Fn>
   return timer(
       detail::start_function(detail::to_nanoseconds(delay),
                              std::make_unique<function>(std::in_place, std::forward<Fn>(fn)),
-                             __builtin_return_address(0)));
+                             detail::code_here()));
 }
 
 }  // namespace ringo
