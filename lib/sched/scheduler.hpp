@@ -30,8 +30,8 @@
 /// `token_lock_`, so that giving and resting cannot miss each other.
 ///
 /// The end of a run:
-/// 1. The main fiber's last act is main_done(); it disarms the deadlock check and wakes the thread
-/// in run().
+/// 1. The main fiber's last act stops its own worker, disarms the deadlock check and is over with
+/// main_ended(), which wakes the thread in run().
 /// 2. That thread calls stop(): every worker is called with `stop`, and woken.
 /// 3. Each worker leaves at its next scheduling point, by CAS ending: working -> left, then gives
 /// back its
@@ -72,8 +72,8 @@ class scheduler {
   void start(const settings& wanted);
   /// See "the end of a run". Returns how many fibers were left over.
   std::size_t stop() noexcept;
-  /// The body of the thread in run(): returns when the main fiber has ended. Until then it starts the
-  /// threads that others may not, see start_thread().
+  /// The body of the thread in run(): returns when the main fiber has ended. Until then it starts
+  /// the threads that others may not, see start_thread().
   void serve_until_main_ended() noexcept;
   /// The main fiber's last touch.
   void main_ended() noexcept;
@@ -194,12 +194,12 @@ class scheduler {
   std::vector<const worker*> abandoned_workers_;  // never freed; written between runs
   cpu_count count_cpus_ = &usable_cpus;
   std::atomic<std::uint32_t> cpus_{1};
-  std::atomic<bool> follows_cpus_{false};   // atomic: until set_tokens()
-  std::atomic<std::int64_t> cpus_at_{0};    // atomic: when they were counted, in ns
-  std::atomic<std::int64_t> watched_at_{0};       // atomic: when the last watch was, in ns
-  std::atomic<std::uint32_t> left_{0};            // futex: workers that have left
-  std::atomic<std::uint32_t> visitors_{0};  // plain threads that look at the workers; as waking_
-  std::atomic<std::uint32_t> waking_{0};    // wake-ups under way, which stop() waits for
+  std::atomic<bool> follows_cpus_{false};    // atomic: until set_tokens()
+  std::atomic<std::int64_t> cpus_at_{0};     // atomic: when they were counted, in ns
+  std::atomic<std::int64_t> watched_at_{0};  // atomic: when the last watch was, in ns
+  std::atomic<std::uint32_t> left_{0};       // futex: workers that have left
+  std::atomic<std::uint32_t> visitors_{0};   // plain threads that look at the workers; as waking_
+  std::atomic<std::uint32_t> waking_{0};     // wake-ups under way, which stop() waits for
 
   spinlock token_lock_;
   std::vector<worker*> spares_ RINGO_GUARDED_BY(token_lock_);
@@ -217,9 +217,9 @@ class scheduler {
   std::unique_ptr<engine> new_engine(std::error_code& error) const;
   void choose_engine(std::vector<std::unique_ptr<engine>>& engines);
   worker* add_worker(std::unique_ptr<engine> source) RINGO_REQUIRES(token_lock_);
-  /// Starts it from here or, if this thread is not ringo's alone, from the thread in run(): a thread
-  /// inherits what its parent has made of itself (signal mask, affinity, namespaces), and a pinned
-  /// fiber may do as it likes with its own.
+  /// Starts it from here or, if this thread is not ringo's alone, from the thread in run(): a
+  /// thread inherits what its parent has made of itself (signal mask, affinity, namespaces), and a
+  /// pinned fiber may do as it likes with its own.
   void start_thread(worker* w) RINGO_REQUIRES(token_lock_);
   void start_thread_here(worker* w) RINGO_REQUIRES(token_lock_);
   void start_unstarted() RINGO_REQUIRES(token_lock_);
