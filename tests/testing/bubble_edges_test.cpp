@@ -148,6 +148,26 @@ TEST_CASE("DG-20: a timer from outside that is reset in a bubble keeps real time
   });
 }
 
+TEST_CASE("SY-6: a mutex is handed over to a fiber that starves in a bubble") {
+  run_in_bubble_on(1, [] {
+    ringo::mutex lock;
+    std::atomic<bool> got{false};
+    auto greedy = ringo::spawn([&] {
+      while (!got) {
+        const std::lock_guard guard(lock);
+        ringo::yield();
+      }
+    });
+    auto starving = ringo::spawn([&] {
+      ringo::yield();
+      const std::lock_guard guard(lock);
+      got = true;
+    });
+    greedy.join();
+    starving.join();
+  });
+}
+
 TEST_CASE("bubble: what is late for one bubble does not end the next in its place") {
   // A settler may sleep between the count and its step, while the bubble ends, is recycled, and
   // begins again: it then finds a bubble without fibers.
