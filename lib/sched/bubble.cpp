@@ -126,7 +126,7 @@ bool bubble::block(fiber& f, const park_kind& kind, void* subject) noexcept {
   if (wait < wanted_) return false;
   // relaxed: published with the fiber's place in a queue
   f.bubbled.store(fiber::in_bubble::blocked, std::memory_order_relaxed);
-  return active_.fetch_sub(1) == 1;
+  return true;
 }
 
 void bubble::settle() noexcept {

@@ -15,30 +15,32 @@
 /// could do anything without it.
 ///
 /// `active` counts the fibers of the bubble that are not durably blocked (those that run, are
-/// queued, or are parked on something that may be woken from outside), and the settler.
+/// queued, or are parked on something that may be woken from outside), the departures of those that
+/// are about to be, and the settler.
 ///
 /// Invariants:
-/// - What a durably blocked fiber waits for is woken only by a fiber of the bubble or by its
-///   timers. So at `active` 0 nothing of the bubble can change but by the settler.
-/// - A fiber is subtracted before its waker can see it, and added by the waker before it is queued.
-///   So `active` never falls to 0 while a fiber of the bubble runs or is due to run.
+/// - What a durably blocked fiber waits for is woken only by a fiber of the bubble, by its timers,
+///   or by its own departure. So at `active` 0 nothing of the bubble can change but by the settler,
+///   and whoever makes it 0 is the only one that sees that.
+/// - A fiber's count goes on to its departure, which gives it back when `after` is through; the
+///   waker adds another one before it queues the fiber. So `active` never falls to 0 while a fiber
+///   of the bubble runs or is due to run. (`after` may find that what the fiber waits for has
+///   happened, and wake it: were the count given back before, the one who made that happen could be
+///   taken for the last that blocks.)
 ///
 /// Steps of a fiber that parks (after_park):
-/// 1. Durably: mark it, subtract it.  2. Let the waker see it.  3. It was the last: settle.
+/// 1. Durably: mark it.  2. Let the waker see it.  3. Subtract it; it was the last: settle.
 /// Steps of a waker (fiber::wake): if it is marked, take the mark off and add it.
 /// A fiber adds itself when it is started, and subtracts itself when it ends.
 /// Settle:
-/// 1. CAS active 0 -> 1. Failure: somebody has been woken in between (a departure may wake its own
-///    fiber), and will come here when it blocks, or another settler is at work.
+/// 1. Active 0 -> 1.
 /// 2. One fiber stands in wait(): wake it. Else, unless the first fiber has ended, move the clock
-/// to
-///    the next timer that somebody waits for, and fire what is due. Else the bubble ends: `active`
-///    takes a value that no count has, and whoever is in bubble() goes on. With fibers left that is
-///    a deadlock.
+///    to the next timer that somebody waits for, and fire what is due. Else the bubble ends:
+///    `active` takes a value that no count has, and whoever is in bubble() goes on. With fibers
+///    left that is a deadlock.
 /// 3. Subtract the settler; nobody active still: again.
-/// A settler that comes late finds the count of a bubble that has ended, or of a later one that
-/// uses the same memory: bubbles are recycled, never freed. The count of a new one begins at 1, for
-/// the first fiber, so that there is nothing to settle before that has started.
+/// Bubbles are recycled, never freed. The count of a new one begins at 1, for the first fiber, so
+/// that there is nothing to settle before that has started.
 
 namespace ringo::detail {
 
@@ -83,6 +85,10 @@ class bubble {
   void root_ends() noexcept { root_ended_.store(true); }
   /// Step 1 of parking. True: the caller takes step 3.
   bool block(fiber& f, const park_kind& kind, void* subject) noexcept;
+  /// Step 3.
+  void departed() noexcept {
+    if (active_.fetch_sub(1) == 1) settle();
+  }
   /// Fatal from outside: the bubble may just be found to be stuck, or be gone.
   void unblock(fiber& f) noexcept;
   void settle() noexcept;

@@ -50,7 +50,7 @@ void worker::after_park(void* self, const void* kind, void* subject) noexcept {
   w->departing_.store(f, std::memory_order_relaxed);  // relaxed: published by the state
   f->set(fiber_state::parked);
   bubble* const group = bubble::of(*f);
-  const bool last = RINGO_UNLIKELY(group != nullptr) && group->block(*f, *wait, subject);
+  const bool blocks = RINGO_UNLIKELY(group != nullptr) && group->block(*f, *wait, subject);
   wait->after(subject);
   // A fiber whose run is over must not be woken by the next one.
   if (RINGO_UNLIKELY(scheduler::instance().abandoned_any()) && w->abandoned() &&
@@ -58,7 +58,7 @@ void worker::after_park(void* self, const void* kind, void* subject) noexcept {
     f->set(fiber_state::lost);
   }
   w->departing_.store(nullptr, std::memory_order_release);  // pairs with reclaim_leftovers()
-  if (RINGO_UNLIKELY(last)) group->settle();
+  if (RINGO_UNLIKELY(blocks)) group->departed();
 }
 
 void worker::after_yield(void* self, const void* /*unused*/, void* on) noexcept {

@@ -169,7 +169,7 @@ TEST_CASE("SY-6: a mutex is handed over to a fiber that starves in a bubble") {
 }
 
 TEST_CASE("bubble: what is late for one bubble does not end the next in its place") {
-  // A settler may sleep between the count and its step, while the bubble ends, is recycled, and
+  // Whoever settles late, after the bubble has ended, is recycled, and
   // begins again: it then finds a bubble without fibers.
   run_on_each([] {
     using ringo::detail::bubble;
