@@ -365,6 +365,28 @@ TEST_CASE("DG-18: a sleep inside blocking() takes real time, and holds the clock
   });
 }
 
+// Virtual time stands still for who waits for a lock: by that clock nobody would ever have waited
+// long enough to be handed it, and the greedy one went on for ever.
+TEST_CASE("DG-18: a lock is handed to who waits, although another takes it again and again") {
+  run_in_bubble_on_each([] {
+    ringo::mutex lock;
+    std::atomic<bool> taken{false};
+    ringo::test::fiber_group group;
+    lock.lock();
+    group.go([&] {
+      const std::lock_guard guard(lock);
+      taken = true;
+    });
+    while (!taken) {
+      ringo::yield();
+      lock.unlock();
+      lock.lock();
+    }
+    lock.unlock();
+    group.join();
+  });
+}
+
 TEST_CASE("DG-18: a select with one channel from outside holds the clock") {
   run_on_each([] {
     auto outside = ringo::make_chan<int>();
