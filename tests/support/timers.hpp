@@ -16,14 +16,21 @@
 
 namespace ringo::test {
 
+/// The earliest deadline of a heap, or `never`, once a fire() under way is over: whoever it has
+/// woken may look before the heap has published what it left.
+inline std::chrono::steady_clock::time_point earliest_timer(ringo::detail::timer_heap& heap) {
+  (void)heap.next_awaited();  // takes the heap's lock
+  return heap.next();
+}
+
 /// The earliest deadline of all the timers of the caller's bubble, or else of all workers, or
 /// `never`.
 inline std::chrono::steady_clock::time_point earliest_timer() {
-  if (auto* group = ringo::detail::bubble::current()) return group->timers().next();
+  if (auto* group = ringo::detail::bubble::current()) return earliest_timer(group->timers());
   auto& scheduler = ringo::detail::scheduler::instance();
   auto earliest = ringo::detail::never;
   for (std::uint32_t i = 0; i < scheduler.worker_count(); ++i) {
-    earliest = std::min(earliest, scheduler.worker_at(i)->timers().next());
+    earliest = std::min(earliest, earliest_timer(scheduler.worker_at(i)->timers()));
   }
   return earliest;
 }

@@ -141,17 +141,17 @@ TEST_CASE("TM-1: signals do not shorten a sleep") {
   const interruptions storm;
   run_on(2, [] {
     const int before = interruptions::count();
-    thread_group threads;
-    threads.start([] { expect_not_early(100ms); });
-    threads.start([] { expect_not_early(100ms); });
-    fiber_group fibers;
-    fibers.go([] { expect_not_early(100ms); });
-    fibers.go([] { ringo::blocking([] { expect_not_early(100ms); }); });
-    expect_due(
-        100ms, [] { return after(100ms); }, [](auto& ch) { return receive(ch); });
-    fibers.join();
-    threads.join();
-    EXPECT(interruptions::count() - before >= 50);
+    do {  // once, unless the CPUs are taken
+      thread_group threads;
+      threads.start([] { expect_not_early(100ms); });
+      fiber_group fibers;
+      fibers.go([] { expect_not_early(100ms); });
+      fibers.go([] { ringo::blocking([] { expect_not_early(100ms); }); });
+      expect_due(
+          100ms, [] { return after(100ms); }, [](auto& ch) { return receive(ch); });
+      fibers.join();
+      threads.join();
+    } while (interruptions::count() - before < 50);
   });
 }
 
