@@ -1,8 +1,8 @@
 #include <ringo/error.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

@@ -137,9 +137,8 @@ void report_deadlock(const scheduler& s) noexcept {
   print_error(s.num_fibers() == 0 ? "fatal error: no fibers (main called goexit) - deadlock!\n"
                                   : "fatal error: all fibers are asleep - deadlock!\n");
   print_error("\n");
-  print_fibers(list_fibers([](const fiber& f) {
-    return f.current_state() != fiber_state::unused;
-  }));
+  print_fibers(
+      list_fibers([](const fiber& f) { return f.current_state() != fiber_state::unused; }));
   end_process();
 }
 

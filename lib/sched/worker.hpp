@@ -126,8 +126,8 @@ class worker {
   // What each switch touches.
   worker_local<fiber*> current_;
   std::atomic<std::uint32_t> attention_;  // atomic: other threads set bits
-  worker_local<std::uint64_t> ticks_;        // scheduling points
-  exception_state* globals_ = nullptr;       // this thread's; immutable after the start
+  worker_local<std::uint64_t> ticks_;     // scheduling points
+  exception_state* globals_ = nullptr;    // this thread's; immutable after the start
   run_next next_;
   context loop_;  // the thread's own stack
   stack_cache stacks_;

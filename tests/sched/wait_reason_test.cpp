@@ -74,8 +74,7 @@ std::vector<row> rows() {
       {"chan receive (nil chan)", [](world& w) { (void)w.nil.recv(w.ctx); }},
       {"chan receive", [](world&) { (void)ringo::after(1h).recv(); }},
       {"chan receive", [](world& w) { (void)w.ctx.done().recv(); }},
-      {"select",
-       [](world& w) { ringo::select(ringo::recv(w.empty), ringo::recv(w.ctx.done())); }},
+      {"select", [](world& w) { ringo::select(ringo::recv(w.empty), ringo::recv(w.ctx.done())); }},
       {"select", [](world& w) { ringo::select(ringo::recv(w.nil), ringo::recv(w.nil)); }},
       {"select (no cases)", [](world&) { ringo::select(); }},
       {"sleep", [](world&) { ringo::sleep_for(1h); }},  // tidy: real time: never ends
@@ -93,8 +92,7 @@ std::vector<row> rows() {
       {"semaphore.Acquire", [](world& w) { w.tokens.acquire(); }},
       {"sync.Once", [](world& w) { w.once.call([&w] { w.once.call([] {}); }); }},
       {"task join", [](world&) { ringo::spawn([] { ringo::select(); }).join(); }},
-      {"task join",
-       [](world& w) { (void)ringo::spawn([] { ringo::select(); }).join(w.ctx); }},
+      {"task join", [](world& w) { (void)ringo::spawn([] { ringo::select(); }).join(w.ctx); }},
   };
 }
 

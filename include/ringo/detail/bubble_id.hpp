@@ -11,7 +11,8 @@ using bubble_id = std::uint32_t;
 /// Of the running fiber's bubble.
 bubble_id current_bubble() noexcept;
 
-/// What an operation on something of the bubble `owner` begins with. Panics unless the caller runs in the bubble `owner`.
+/// What an operation on something of the bubble `owner` begins with. Panics unless the caller runs
+/// in the bubble `owner`.
 void check_bubble(bubble_id owner, const char* what);
 
 }  // namespace ringo::detail

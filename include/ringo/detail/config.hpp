@@ -37,8 +37,8 @@ namespace ringo::detail {
 /// std::hardware_destructive_interference_size is missing from clang 14 with libstdc++ 12.
 inline constexpr std::size_t cache_line = 64;
 
-/// A code address in the function that this is inlined into: where a fiber was spawned. Volatile, or
-/// else two spawns of one function would share it.
+/// A code address in the function that this is inlined into: where a fiber was spawned. Volatile,
+/// or else two spawns of one function would share it.
 [[gnu::always_inline]] inline const void* code_here() noexcept {
 #if defined(__x86_64__)
   const void* here = nullptr;
