@@ -105,7 +105,7 @@ TEST_CASE("CX-25: stop tells whether it prevented the function") {
     EXPECT(!ringo::stop_function{}());
     EXPECT_EQ(panic_text([] { after_func(background(), std::function<void()>()); }),
               std::string("go of nil func value"));
-    eventually([] { return ringo::num_fibers() == 1; });
+    eventually([] { return ringo::test::live_fibers() == 1; });
     EXPECT_EQ(runs.load(), 2);
   });
 }
@@ -123,7 +123,7 @@ TEST_CASE("CX-25: stop and cancel at the same time: one of them has it") {
       fibers.join();
       canceller.join();
       eventually([&] { return runs + stopped == 1; });
-      eventually([] { return ringo::num_fibers() == 1; });
+      eventually([] { return ringo::test::live_fibers() == 1; });
       EXPECT_EQ(runs + stopped, 1);
     }
   });

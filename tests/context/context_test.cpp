@@ -322,9 +322,9 @@ TEST_CASE("CX-17: propagation takes no fiber") {
     auto [root, cancel] = with_cancel(background());
     context last = root;
     for (int i = 0; i < 20; ++i) last = ringo::with_timeout(with_cancel(last).ctx, 1h).ctx;
-    EXPECT_EQ(ringo::num_fibers(), std::size_t{1});
+    EXPECT_EQ(ringo::test::live_fibers(), std::size_t{1});
     cancel();
-    EXPECT_EQ(ringo::num_fibers(), std::size_t{1});
+    EXPECT_EQ(ringo::test::live_fibers(), std::size_t{1});
     EXPECT(last.err() == canceled);
   });
 }

@@ -96,7 +96,7 @@ TEST_CASE("operations with a context: one that is done on entry wins") {
   run_on_each([&] {
     check();
     auto task = ringo::spawn([] { return 1; });
-    eventually([] { return ringo::num_fibers() == 1; });
+    eventually([] { return ringo::test::live_fibers() == 1; });
     EXPECT(task.join(done_context()).error() == canceled);
     EXPECT_EQ(task.join(), 1);
   });

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <ringo/ringo.hpp>
+#include <ringo/testing.hpp>
 
 #include "support/run_on.hpp"
 
@@ -421,4 +422,16 @@ TEST_CASE("from_go: an exception counts as the one run") {
     EXPECT(!second);
     EXPECT_EQ(opened, 1);
   });
+}
+
+TEST_CASE("from Go: virtual time") {
+  bool clock_is_right = false;
+  // [bubble]
+  ringo::testing::bubble([&] {
+    const auto start = ringo::now();
+    ringo::sleep_for(1h);  // takes no time
+    clock_is_right = ringo::now() - start == 1h;
+  });
+  // [bubble]
+  CHECK(clock_is_right);
 }

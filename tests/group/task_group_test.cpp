@@ -100,7 +100,7 @@ TEST_CASE("SY-34: nothing is interrupted but through the context") {
     });
     group.go([&] { return gate.recv(group.ctx()); });
     group.go([] { return first_error; });
-    eventually([&] { return ringo::num_fibers() == 2; });
+    eventually([&] { return ringo::test::live_fibers() == 2; });
     EXPECT(!finished);
     gate.close();
     EXPECT(group.wait() == first_error);

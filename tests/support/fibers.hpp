@@ -14,6 +14,7 @@
 #include <ringo/detail/inspect.hpp>
 #include <ringo/error.hpp>
 #include <ringo/go.hpp>
+#include <ringo/runtime.hpp>
 #include <ringo/task.hpp>
 
 #include "eventually.hpp"
@@ -113,6 +114,11 @@ inline constexpr const char* parked_in_select = "select";
 /// Fibers that are parked, but for the one that waits for a test that is explored.
 inline std::size_t parked_fibers() {
   return ringo::detail::parked_count() - (is_explored() ? 1 : 0);
+}
+
+/// num_fibers(), as the test would count them if it were not explored.
+inline std::size_t live_fibers() {
+  return ringo::num_fibers() - (is_explored() ? 1 : 0);
 }
 
 /// Waits until exactly `count` fibers are parked, whatever for.

@@ -15,7 +15,7 @@ ORDER_NOTE_REACH = 3
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 REAL_TIME = re.compile(r"(?<![.>\w])(?:\w+::)*(?:sleep_for|sleep_until|u?sleep|nanosleep)\s*\(")
 # In a file that has virtual time ringo's own sleeps are taken to be virtual.
-VIRTUAL_TIME = re.compile(r'#include [<"](?:ringo/testing/\w+|support/virtual_time)\.hpp[>"]')
+VIRTUAL_TIME = re.compile(r'#include [<"](?:ringo/testing(?:/\w+)?|support/virtual_time)\.hpp[>"]')
 VIRTUAL_SLEEP = re.compile(r"(?<![.>\w])ringo::sleep_(?:for|until)\s*\(")
 REAL_TIME_REASON = re.compile(r"// tidy: real time\W+\w")
 COMMENT_OR_STRING = re.compile(

@@ -19,7 +19,7 @@ void run_bubble(void (*body)(void*), void* argument);
 /// of code that sleeps, waits for timers, or has deadlines: it runs in no time at all, and at the
 /// same virtual times on every machine.
 ///
-/// @snippet tests/docs/guide_test.cpp bubble
+/// @snippet tests/docs/guide_testing_test.cpp bubble
 ///
 /// `fn` runs in a fiber of its own. That fiber, and every fiber started by one of the bubble (by
 /// go, spawn, wait_group::go, after_func and the like), belongs to the bubble, and so do channels,

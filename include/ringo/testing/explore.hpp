@@ -35,7 +35,7 @@ void run_exploration(seed_range seeds, void (*body)(void*), void* argument);
 
 /// Runs `fn` under one schedule after the other, to find the one that breaks it.
 ///
-/// @snippet tests/docs/guide_test.cpp explore
+/// @snippet tests/docs/guide_testing_test.cpp explore
 ///
 /// Each run is a bubble() on one worker, in which the seed decides: which of the fibers that can
 /// run does, which of several ready cases a select takes, where a fiber is preempted at the
