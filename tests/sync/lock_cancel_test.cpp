@@ -13,6 +13,7 @@
 #include <ringo/context.hpp>
 #include <ringo/error.hpp>
 #include <ringo/go.hpp>
+#include <ringo/time/now.hpp>
 
 #include "cancellable_locks.hpp"
 #include "support/fibers.hpp"
