@@ -108,25 +108,25 @@ void play_condition(parties who, std::uint64_t stream) {
 }  // namespace
 
 TEST_CASE("mutex: may be destroyed after a wait that was called off") {
-  everywhere(play_cancelled<mutex_op>);
+  everywhere(play_cancelled<mutex_op>, 4);
 }
 
 TEST_CASE("shared_mutex: may be destroyed after a wait that was called off") {
-  everywhere(play_cancelled<writer_op>, 3);
-  everywhere(play_cancelled<writer_behind_reader_op>, 3);
-  everywhere(play_cancelled<reader_op>, 3);
+  everywhere(play_cancelled<writer_op>, 8);
+  everywhere(play_cancelled<writer_behind_reader_op>, 8);
+  everywhere(play_cancelled<reader_op>, 8);
 }
 
 TEST_CASE("wait_group: may be destroyed after a wait that was called off") {
-  everywhere(play_cancelled<group_op>);
+  everywhere(play_cancelled<group_op>, 4);
 }
 
 TEST_CASE("semaphore: may be destroyed after an acquire that was called off") {
-  everywhere(play_cancelled<semaphore_op>);
+  everywhere(play_cancelled<semaphore_op>, 4);
 }
 
 TEST_CASE("condition_variable: cancellations and notifications race") {
-  everywhere(play_condition, 2);
+  everywhere(play_condition, 8);
 }
 
 // Who notifies destroys it at once, while the waiter may still be on its way to rest or back, and a
