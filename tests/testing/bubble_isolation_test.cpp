@@ -227,3 +227,52 @@ TEST_CASE("DG-21: what is due at one time happens in no fixed order") {
     CHECK(orders.size() >= 2);
   });
 }
+
+TEST_CASE("DG-18: a semaphore of the bubble does not hold the clock, one from outside does") {
+  run_on_each([] {
+    bubble([] {
+      ringo::semaphore tokens(1);
+      tokens.acquire();
+      const auto start = ringo::now();
+      auto waiter = ringo::spawn([&] {
+        tokens.acquire();
+        return ringo::now() - start;
+      });
+      const auto given_up = ringo::with_timeout(ringo::background(), 30min);
+      EXPECT(tokens.acquire(given_up.ctx) == ringo::errc::deadline_exceeded);
+      ringo::sleep_for(30min);
+      tokens.release();
+      EXPECT(waiter.join() == 1h);
+    });
+
+    ringo::semaphore outside(1);
+    outside.acquire();
+    std::atomic<bool> released{false};
+    auto other = ringo::spawn([&] {
+      for (int i = 0; i < 200; ++i) ringo::yield();
+      released = true;
+      outside.release();
+    });
+    bubble([&] {
+      auto sleeper = ringo::spawn([&] {
+        ringo::sleep_for(1h);
+        EXPECT(released);
+      });
+      outside.acquire();
+      sleeper.join();
+    });
+    other.join();
+  });
+}
+
+TEST_CASE("DG-20: a semaphore of a bubble panics when used from outside") {
+  run_on_each([] {
+    std::unique_ptr<ringo::semaphore> escaped;
+    bubble([&] { escaped = std::make_unique<ringo::semaphore>(1); });
+    const std::string text = "semaphore of a bubble used from outside";
+    EXPECT_EQ(panic_text([&] { escaped->acquire(); }), text);
+    EXPECT_EQ(panic_text([&] { (void)escaped->try_acquire(); }), text);
+    EXPECT_EQ(panic_text([&] { escaped->release(); }), text);
+    EXPECT_EQ(panic_text([&] { (void)escaped->acquire(ringo::background()); }), text);
+  });
+}
