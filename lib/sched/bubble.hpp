@@ -66,7 +66,6 @@ class bubble {
   void recycle() noexcept;
 
   bubble_id id() const noexcept { return id_; }
-  std::uint16_t place() const noexcept { return place_; }
   time_point now() const noexcept {
     // pairs with advance()
     return time_point(nanoseconds(now_.load(std::memory_order_acquire)));

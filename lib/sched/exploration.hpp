@@ -23,11 +23,10 @@
 /// Two kinds of schedule take turns from seed to seed:
 /// - a random walk: any fiber may come next, and each point preempts with a probability that the
 ///   seed draws;
-/// - priorities (Burckhardt et al., "A randomized scheduler with probabilistic guarantees of
-/// finding
-///   bugs"): always the fiber with the highest one runs; they are random, and at a few random
-///   points the running fiber gets the lowest. It finds what needs a fiber to be held up for long.
-///   A fiber that yields, or runs on and on, gets the lowest as well: it may be waiting in a loop.
+/// - priorities (Burckhardt et al., "A randomized scheduler with probabilistic guarantees"): always
+///   the fiber with the highest one runs; they are random, and at a few random points the running
+///   fiber gets the lowest. It finds what needs a fiber to be held up for long. A fiber that
+///   yields, or runs on and on, gets the lowest as well: it may be waiting in a loop.
 ///
 /// A failure ends the seed: from then on only fibers outside of the bubble run.
 ///

@@ -129,8 +129,6 @@ goexit_signal::~goexit_signal() {
   if (owner_ != nullptr) fatal("goexit was swallowed by a catch (...) that did not rethrow");
 }
 
-namespace {
-
 std::string text_of_current_exception() {
   try {
     throw;
@@ -140,6 +138,8 @@ std::string text_of_current_exception() {
     return "an exception that is no std::exception";
   }
 }
+
+namespace {
 
 /// Under exploration that is a finding, and no end.
 void report_to_exploration() {

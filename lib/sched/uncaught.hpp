@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 namespace ringo::detail {
 
 struct fiber;
@@ -25,5 +27,8 @@ void run_body(fiber& self) noexcept;
 
 /// Prints the exception being handled, as an uncaught Go panic would be, and ends the process.
 [[noreturn]] void die_of_exception() noexcept;
+
+/// Its what(), of the exception that is being handled.
+std::string text_of_current_exception();
 
 }  // namespace ringo::detail

@@ -3,18 +3,9 @@
 #include <ringo/go.hpp>
 
 #include "sched/exploration.hpp"
+#include "sched/uncaught.hpp"
 
 namespace ringo::testing::detail {
-
-std::string text_of(const std::exception_ptr& thrown) {
-  try {
-    std::rethrow_exception(thrown);
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
-}
 
 void run_root(const std::function<ringo::detail::bubble&()>& begin,
               void (*body)(void*),
@@ -35,7 +26,7 @@ void run_root(const std::function<ringo::detail::bubble&()>& begin,
         if (!exits) outcome.thrown = std::current_exception();
         // What the others use may be gone with the frames of this one: they must not go on.
         if (!exits && ringo::detail::exploring.load()) {
-          ringo::detail::exploration::instance().fail(text_of(outcome.thrown));
+          ringo::detail::exploration::instance().fail(ringo::detail::text_of_current_exception());
         }
         inside->root_ends();
         if (exits) throw;
