@@ -11,6 +11,7 @@
 #include <ringo/chan.hpp>
 #include <ringo/detail/cancellable.hpp>
 #include <ringo/detail/config.hpp>
+#include <ringo/detail/counted.hpp>
 #include <ringo/error.hpp>
 #include <ringo/go.hpp>
 
@@ -28,29 +29,6 @@ void retain(context_node& node) noexcept;
 void release(context_node& node) noexcept;
 void retain(after_func_state& state) noexcept;
 void release(after_func_state& state) noexcept;
-
-/// A counted reference to what the library keeps, or nil.
-template <typename T>
-class counted {
- public:
-  counted() = default;
-  explicit counted(T* adopted) noexcept : to_(adopted) {}
-  counted(const counted& other) noexcept : to_(other.to_) {
-    if (to_ != nullptr) retain(*to_);
-  }
-  counted(counted&& other) noexcept : to_(std::exchange(other.to_, nullptr)) {}
-  counted& operator=(counted other) noexcept {
-    std::swap(to_, other.to_);
-    return *this;
-  }
-  ~counted() {
-    if (to_ != nullptr) release(*to_);
-  }
-  T* get() const noexcept { return to_; }
-
- private:
-  T* to_ = nullptr;
-};
 
 /// The value of one layer.
 struct context_value {

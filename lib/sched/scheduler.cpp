@@ -133,6 +133,7 @@ void scheduler::start_thread_here(worker* w) {
 void scheduler::start(const settings& wanted) {
   prepare_heavy_fence();
   settings_ = wanted;
+  next_engine_generation();
   drop_queued();  // a plain thread's go() may have come too late for the run before
   std::vector<std::unique_ptr<engine>> engines;
   choose_engine(engines);
@@ -202,13 +203,23 @@ std::uint64_t scheduler::num_spawned() const noexcept {
   return spawned;
 }
 
+bool scheduler::pending_operations() const noexcept {
+  const std::uint32_t count = worker_count();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (worker_at(i)->source().busy()) return true;
+  }
+  return false;
+}
+
 bool scheduler::pending_timers() const noexcept {
   return std::any_of(
       heaps_.begin(), heaps_.end(), [](const auto& heap) { return heap->next() != never; });
 }
 
 bool scheduler::nothing_can_happen() noexcept {
-  if (!armed_.load() || gate_.awake() != 0 || work_visible()) return false;
+  if (!armed_.load() || gate_.awake() != 0 || work_visible() || pending_operations()) {
+    return false;
+  }
   spin_guard guard(token_lock_);
   return !pending_timers();
 }

@@ -230,7 +230,9 @@ class scheduler {
   std::size_t drop_queued() noexcept;
   std::size_t reclaim_leftovers() noexcept;
   bool pending_timers() const noexcept;
-  /// From inside: nobody is awake, nothing is queued, no timer is set.
+  bool pending_operations() const noexcept;
+  /// From inside: nobody is awake, nothing is queued, no timer is set, nothing is
+  /// expected from outside.
   bool nothing_can_happen() noexcept;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/pause.hpp"
 #include "fiber/sanitizer.hpp"
+#include "sched/bubble.hpp"
 #include "sched/current.hpp"
 #include "sched/exploration.hpp"
 #include "sched/fork_guard.hpp"
@@ -58,6 +59,9 @@ void worker::run() noexcept {
   // Everything this worker cached goes back, unless the run has given up on it meanwhile.
   fate expected = fate::working;
   if (!ending.compare_exchange_strong(expected, fate::left)) vanish();
+  fiber_queue ended;
+  source_->cancel_all(ended);
+  inject_ended(ended);
   stacks_.flush();
   blocks_.flush();
   set_current_worker(nullptr);
@@ -171,12 +175,21 @@ fiber* worker::take_injected() noexcept {
   return batch[0];
 }
 
+/// Queues the fibers whose operations have ended.
+void worker::push_ended(fiber_queue& ended) noexcept {
+  while (fiber* f = ended.pop()) {
+    if (wake(*f)) push_back(f);
+  }
+}
+
 /// Takes what timers and completions have made ready. True: there was something.
 bool worker::collect() noexcept {
   fiber_queue ready_fibers;
   if (timers_.next() != never) timers_.expire(steady_clock::now(), ready_fibers);
-  source_->reap(ready_fibers);
   while (fiber* f = ready_fibers.pop()) push_back(f);
+  fiber_queue ended;
+  source_->reap(ended);
+  push_ended(ended);
   return !next_.empty() || !queue_.empty();  // timers may also make fibers ready by themselves
 }
 
@@ -245,7 +258,9 @@ void worker::sleep() noexcept {
       deadline = std::min(deadline, steady_clock::now() + watch_interval);
     }
     if (kind.last) owner_.check_deadlock();
-    source_->wait(deadline);
+    fiber_queue ended;
+    source_->wait(deadline, ended);
+    push_ended(ended);
   }
   // Taken out by a waker: it has counted this worker as searching. And who queued work during a nap
   // relied on its end: this worker looks, unless another one does.
@@ -267,12 +282,22 @@ void worker::watch() noexcept {
     worker* other = owner_.worker_at(i);
     if (other == nullptr || other == this) continue;
     if (other->timers_.next() <= now) other->timers_.expire(now, ready_fibers);
+    fiber_queue ended;
+    other->source_->reap(ended);
+    push_ended(ended);
     const std::uint64_t ticks = other->ticks_.get();
     if (ticks == other->watched_ticks_.exchange(ticks) && !other->next_.empty()) {
       if (fiber* f = other->next_.rob()) ready_fibers.push(f);
     }
   }
   while (fiber* f = ready_fibers.pop()) push_back(f);
+}
+
+/// The same where others find them.
+void worker::inject_ended(fiber_queue& ended) noexcept {
+  while (fiber* f = ended.pop()) {
+    if (wake(*f)) owner_.injected().push(f);
+  }
 }
 
 /// Everything queued here goes to where others find it.
@@ -290,6 +315,7 @@ bool worker::others_wait() const noexcept {
 }
 
 void worker::prepare_to_block() {
+  source_->flush();
   if (!others_wait() || exploring.load()) return;
   drain();
   owner_.pass_token_on(*this);
@@ -306,12 +332,15 @@ void worker::rest() noexcept {
   if (owner_.work_visible() && owner_.gate().wake_needed()) owner_.wake_one();
   for (;;) {
     if (owner_.rest_begins(*this)) return;
-    source_->wait(timers_.next());
+    fiber_queue ended;
+    source_->wait(timers_.next(), ended);
+    inject_ended(ended);
     if (owner_.rest_ends(*this)) return;
     fiber_queue ready_fibers;
     timers_.expire(steady_clock::now(), ready_fibers);
-    source_->reap(ready_fibers);
     while (fiber* f = ready_fibers.pop()) owner_.injected().push(f);
+    source_->reap(ended);
+    inject_ended(ended);
     drain();  // what a timer made ready by itself
     if (owner_.gate().wake_needed()) owner_.wake_one();
   }

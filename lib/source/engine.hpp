@@ -1,16 +1,19 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <system_error>
 
 #include "fiber/fiber.hpp"
 #include "source/clock.hpp"
+#include "source/operation.hpp"
 #include "source/timer_heap.hpp"
 
 namespace ringo::detail {
 
-/// What a worker sleeps in: an io_uring or an epoll set, with a wake event in it. Passive: it hands
-/// back the fibers that became ready and knows nothing of a scheduler.
+/// What a worker sleeps in, and what carries out operations for its fibers: an io_uring or an epoll
+/// set, with a wake event in it. Passive: it hands back the fibers whose operations have ended,
+/// which the caller makes ready, and knows nothing of a scheduler.
 ///
 /// A wake-up is remembered: wake() before wait() makes that wait return at once. wait() may also
 /// return for no reason.
@@ -21,18 +24,48 @@ class engine {
   engine& operator=(const engine&) = delete;
   virtual ~engine() = default;
 
-  /// Sleeps until something completes, wake() is called, or `deadline` has passed; collects
-  /// nothing. Owner only.
-  virtual void wait(time_point deadline) noexcept = 0;
+  /// Sleeps until something completes, wake() is called, or `deadline` has passed. What was started
+  /// is handed to the kernel first. Owner only.
+  virtual void wait(time_point deadline, fiber_queue& ended) noexcept = 0;
 
-  /// Collects what has completed; never blocks. Any thread: it gives up when another one is at it.
-  virtual void reap(fiber_queue& ready) noexcept = 0;
+  /// Collects what has completed; never blocks. By the owner it also hands to the kernel what was
+  /// started. Any thread: it gives up when another one is at it.
+  virtual void reap(fiber_queue& ended) noexcept = 0;
+
+  /// Hands to the kernel what was started; before the owner is busy with something else for long.
+  /// Owner only.
+  virtual void flush() noexcept {}
 
   /// Ends the owner's wait(). Any thread, and signal handlers.
   virtual void wake() noexcept = 0;
+
+  /// Begins an operation whose fiber is at rest. It may complete before this returns; the caller
+  /// has a hold on it. Owner only; never blocks, never fails: an error is the operation's result.
+  virtual void start(operation& op) noexcept = 0;
+
+  /// Asks for the end of an operation that was started here. Any thread that has found it listed
+  /// (see operation.hpp). Not null: the fiber that the caller makes ready. The completion may take
+  /// a while, and may still say that the operation has succeeded.
+  [[nodiscard]] virtual fiber* cancel(operation& op) noexcept = 0;
+
+  /// Cancels every operation and waits until the kernel has let go of all of them: before the
+  /// owner's thread ends. Owner only.
+  virtual void cancel_all(fiber_queue& ended) noexcept = 0;
+
+  /// Whether any operation is under way; a snapshot.
+  virtual bool busy() const noexcept = 0;
+
+  /// Takes a descriptor out of an epoll set: of the entry's home, by any thread while it lives,
+  /// with the entry's lock.
+  virtual void forget(poll_entry& /*entry*/) noexcept {}
 };
 
 enum class engine_kind { io_uring, epoll };
+
+/// Of what was made in different generations, nothing is shared: an engine of an earlier run is
+/// gone.
+std::uint64_t engine_generation() noexcept;
+void next_engine_generation() noexcept;
 
 /// Empty and `error` set when the kernel, a seccomp filter or a limit refuses.
 std::unique_ptr<engine> make_engine(engine_kind kind, std::error_code& error);

@@ -1,19 +1,39 @@
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <ctime>
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <ringo/detail/assert.hpp>
+
+#include "fiber/sanitizer.hpp"
 #include "source/engine.hpp"
+#include "source/poll_entry.hpp"
 #include "source/wake_event.hpp"
+
+/// The epoll engine: it carries out nothing by itself, but says when an operation can be tried
+/// again. The kernel never holds a buffer, so a cancelled operation ends at once.
+///
+/// The words of poll_entry.hpp are all there is to agree on: any thread may fetch events from the
+/// set and apply them.
 
 namespace ringo::detail {
 namespace {
 
-constexpr int events_max = 64;
+constexpr int events_max = 128;
+constexpr std::uint32_t readable = EPOLLIN | EPOLLRDHUP | EPOLLPRI;
+constexpr std::uint32_t failed = EPOLLHUP | EPOLLERR;
+
+using entry_direction = poll_entry::direction;
+
+entry_direction direction_of(const operation& op) noexcept {
+  return (op.events & EPOLLIN) != 0 ? poll_entry::reading : poll_entry::writing;
+}
 
 class epoll_engine final : public engine {
  public:
@@ -26,24 +46,138 @@ class epoll_engine final : public engine {
     epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
     epoll_event event{};
     event.events = EPOLLIN | EPOLLET;
-    event.data.ptr = nullptr;  // null: the wake event
+    event.data.ptr = nullptr;  // null: the wake event, which says nothing but "look again"
     if (epoll_ < 0 || ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_.fd(), &event) != 0) {
       return {errno, std::system_category()};
     }
     return {};
   }
 
-  // The wake event says nothing but "look again", which the caller of wait() does anyway.
-  void wait(time_point deadline) noexcept override {
+  void wait(time_point deadline, fiber_queue& ended) noexcept override {
     std::array<epoll_event, events_max> events;
-    epoll_wait_until(events.data(), deadline);
+    apply(events.data(), epoll_wait_until(events.data(), deadline), ended);
   }
-  void reap(fiber_queue& /*ready*/) noexcept override {}
+
+  /// Without anything under way there is nothing to fetch, and no system call is made.
+  void reap(fiber_queue& ended) noexcept override {
+    if (!busy()) return;
+    std::array<epoll_event, events_max> events;
+    apply(events.data(), ::epoll_wait(epoll_, events.data(), events_max, 0), ended);
+  }
+
   void wake() noexcept override { wake_.signal(); }
+
+  void start(operation& op) noexcept override {
+    const int error = enlist(op);
+    // The engine whose set the descriptor is in: where its events come from.
+    auto* const home = error == 0 ? static_cast<epoll_engine*>(op.entry->home.load()) : this;
+    op.home = home;
+    home->waiting_.fetch_add(1,
+                             std::memory_order_relaxed);  // relaxed: a hint to others, see busy()
+    if (error != 0) return home->finish(op, -error);
+    std::atomic<std::uintptr_t>& word = op.entry->waiting[direction_of(op)];
+    std::uintptr_t seen = poll_entry::nobody;
+    sanitizer_release(&op);
+    if (word.compare_exchange_strong(seen, reinterpret_cast<std::uintptr_t>(&op))) return;
+    RINGO_VERIFY(seen == poll_entry::ready);  // one operation for each direction
+    word.compare_exchange_strong(seen, poll_entry::nobody);
+    home->finish(op, -EAGAIN);
+  }
+
+  [[nodiscard]] fiber* cancel(operation& op) noexcept override {
+    if (!op.call_off()) return nullptr;
+    auto self = reinterpret_cast<std::uintptr_t>(&op);
+    fiber* const who = op.who;
+    if (op.entry->waiting[direction_of(op)].compare_exchange_strong(self, poll_entry::nobody)) {
+      finish(op, -ECANCELED);
+    }
+    return op.let_go() ? who : nullptr;
+  }
+
+  /// Whoever still waits here is taken out of its entry by the end of the run.
+  void cancel_all(fiber_queue& /*ended*/) noexcept override {}
+
+  /// Exact for whoever knows that no fiber runs.
+  bool busy() const noexcept override {
+    return waiting_.load(std::memory_order_relaxed) != 0;  // relaxed: see above
+  }
+
+  void forget(poll_entry& entry) noexcept override RINGO_NO_THREAD_SAFETY {
+    const int fd = entry.duplicate >= 0 ? entry.duplicate : entry.fd;
+    ::epoll_ctl(static_cast<epoll_engine*>(entry.home.load())->epoll_, EPOLL_CTL_DEL, fd, nullptr);
+  }
 
  private:
   int epoll_ = -1;
   wake_event wake_;
+  std::atomic<std::uint32_t> waiting_{0};  // operations under way
+
+  void finish(operation& op, int result) noexcept {
+    op.result = result;
+    waiting_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: see busy()
+    // The departure or the canceller that this was called from has a hold.
+    [[maybe_unused]] const bool last = op.let_go();
+    RINGO_ASSERT(!last);
+  }
+
+  /// 0, or why the descriptor cannot be waited for.
+  int enlist(operation& op) noexcept {
+    poll_entry& entry = *op.entry;
+    if (entry.generation.load() == engine_generation()) return 0;
+    spin_guard guard(entry.lock);
+    if (entry.generation.load() == engine_generation()) return 0;
+    entry.leave_set();  // of a run that has ended
+    epoll_event event{};
+    event.events = op.one_shot
+                       ? op.events | EPOLLRDHUP | EPOLLONESHOT
+                       : static_cast<std::uint32_t>(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    event.data.ptr = &entry;
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, op.fd, &event) != 0) {
+      if (errno != EEXIST) return errno;
+      // Somebody else waits for the same descriptor; the set tells two numbers of it apart.
+      entry.duplicate = ::fcntl(op.fd, F_DUPFD_CLOEXEC, 0);
+      if (entry.duplicate < 0) return errno;
+      if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, entry.duplicate, &event) != 0) {
+        const int error = errno;
+        entry.leave_set();
+        return error;
+      }
+    }
+    entry.fd = op.fd;
+    entry.home.store(this);
+    entry.one_shot.store(op.one_shot);
+    entry.generation.store(engine_generation());
+    return 0;
+  }
+
+  void apply(const epoll_event* events, int count, fiber_queue& ended) noexcept {
+    for (int i = 0; i < count; ++i) {
+      auto* const entry = static_cast<poll_entry*>(events[i].data.ptr);
+      if (entry == nullptr) continue;
+      const std::uint32_t what = events[i].events;
+      if ((what & (EPOLLRDHUP | failed)) != 0) entry->hung_up.store(true);
+      const bool both = (what & failed) != 0 || entry->one_shot.load();
+      if (both || (what & readable) != 0) announce(*entry, poll_entry::reading, ended);
+      if (both || (what & EPOLLOUT) != 0) announce(*entry, poll_entry::writing, ended);
+    }
+  }
+
+  void announce(poll_entry& entry, entry_direction d, fiber_queue& ended) noexcept {
+    std::atomic<std::uintptr_t>& word = entry.waiting[d];
+    std::uintptr_t seen = word.load();
+    for (;;) {
+      if (seen == poll_entry::ready) return;
+      const bool found = seen != poll_entry::nobody;
+      if (word.compare_exchange_weak(seen, found ? poll_entry::nobody : poll_entry::ready)) break;
+    }
+    if (seen == poll_entry::nobody) return;
+    auto& op = *reinterpret_cast<operation*>(seen);
+    sanitizer_acquire(&op);
+    op.result = -EAGAIN;
+    waiting_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: see busy()
+    fiber* const who = op.who;
+    if (op.let_go()) ended.push(who);
+  }
 
   int epoll_wait_until(epoll_event* events, time_point deadline) noexcept {
     if (deadline == never) return ::epoll_wait(epoll_, events, events_max, -1);

@@ -74,11 +74,19 @@ class ring_engine final : public engine {
     return self_test();
   }
 
-  void wait(time_point deadline) noexcept override {
+  void wait(time_point deadline, fiber_queue& /*ended*/) noexcept override {
     if (!completion_pending()) enter(deadline);
   }
+  void start(operation& op) noexcept override {
+    op.home = this;
+    op.result = -ENOSYS;
+    static_cast<void>(op.let_go());
+  }
+  fiber* cancel(operation& /*op*/) noexcept override { return nullptr; }
+  void cancel_all(fiber_queue& /*ended*/) noexcept override {}
+  bool busy() const noexcept override { return false; }
 
-  void reap(fiber_queue& /*ready*/) noexcept override {
+  void reap(fiber_queue& /*ended*/) noexcept override {
     // pairs with the store below
     if (reaping_.exchange(true, std::memory_order_acquire)) return;
     bool rearm = false;

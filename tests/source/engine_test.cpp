@@ -49,9 +49,16 @@ void for_each_engine(Test test) {
   }
 }
 
+/// Without operations there is nothing that could end.
+void wait_in(engine& source, time_point deadline) {
+  fiber_queue ended;
+  source.wait(deadline, ended);
+  CHECK(ended.empty());
+}
+
 nanoseconds time_of_wait(engine& source, time_point deadline) {
   const time_point start = steady_clock::now();
-  source.wait(deadline);
+  wait_in(source, deadline);
   return steady_clock::now() - start;
 }
 
@@ -59,7 +66,7 @@ nanoseconds time_of_wait(engine& source, time_point deadline) {
 void settle(engine& source) {
   fiber_queue ready;
   for (int i = 0; i < 10; ++i) {
-    source.wait(steady_clock::now());
+    wait_in(source, steady_clock::now());
     source.reap(ready);
   }
   CHECK(ready.empty());
@@ -70,7 +77,7 @@ int waits_until(engine& source, time_point deadline) {
   fiber_queue ready;
   int waits = 0;
   while (steady_clock::now() < deadline) {
-    source.wait(deadline);
+    wait_in(source, deadline);
     source.reap(ready);
     ++waits;
   }
@@ -110,7 +117,7 @@ TEST_CASE("engine: a wake-up before the wait is remembered, and once") {
     for (int i = 0; i < 50; ++i) {
       source->wake();
       source->wake();
-      source->wait(never);  // would never end
+      wait_in(*source, never);  // would never end
       source->reap(ready);
     }
     settle(*source);
@@ -133,7 +140,7 @@ TEST_CASE("engine: another thread ends the wait") {
     fiber_queue ready;
     for (int i = 1; i <= 100; ++i) {
       while (told != i) {
-        source->wait(never);
+        wait_in(*source, never);
         source->reap(ready);
       }
       told = -i;
@@ -162,7 +169,7 @@ TEST_CASE("engine: of many wake-ups from several threads none is lost") {
     }
     fiber_queue ready;
     while (seen < wakers * wakes) {
-      if (sent == seen) source->wait(never);
+      if (sent == seen) wait_in(*source, never);
       source->reap(ready);
       seen = sent;
     }
@@ -195,7 +202,7 @@ TEST_CASE("engine: others may reap while the owner waits") {
     while (seen < wakes / 10) {
       // A thief may take the completion that would have ended the wait; so a worker that others
       // reap for is woken by them. Here a short deadline stands for that.
-      if (sent == seen) source->wait(steady_clock::now() + 1ms);
+      if (sent == seen) wait_in(*source, steady_clock::now() + 1ms);
       source->reap(ready);
       seen = sent;
     }
@@ -204,7 +211,7 @@ TEST_CASE("engine: others may reap while the owner waits") {
     waker.join();
     // The wake event is still armed.
     source->wake();
-    source->wait(never);
+    wait_in(*source, never);
   });
 }
 
@@ -221,7 +228,7 @@ TEST_CASE("engine: a signal handler may wake it") {
     REQUIRE(::sigaction(SIGUSR2, &action, &before) == 0);
     for (int i = 0; i < 20; ++i) {
       ::pthread_kill(::pthread_self(), SIGUSR2);
-      source->wait(never);
+      wait_in(*source, never);
       fiber_queue ready;
       source->reap(ready);
     }
@@ -236,7 +243,7 @@ TEST_CASE("engine: many may exist, and leave no descriptor behind") {
       for (int i = 0; i < 8; ++i) many.push_back(make());
       for (const auto& each : many) {
         each->wake();
-        each->wait(never);
+        wait_in(*each, never);
       }
     }
   });

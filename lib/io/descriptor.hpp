@@ -1,0 +1,155 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <system_error>
+#include <utility>
+
+#include <ringo/detail/completion.hpp>
+#include <ringo/detail/counted.hpp>
+#include <ringo/detail/spinlock.hpp>
+#include <ringo/error.hpp>
+#include <ringo/io/buffer.hpp>
+#include <ringo/result.hpp>
+#include <ringo/sync/mutex.hpp>
+
+#include "io/io_wait.hpp"
+#include "source/operation.hpp"
+
+/// A file descriptor that fibers share: what stands behind every connection, listener, pipe and
+/// file.
+///
+/// Invariants (Go's fdMutex):
+/// - `uses_` counts who may use the number `fd_`; closed is a bit of the same word, and once it is
+///   set the count only falls. Whoever brings it to 0 then closes the number, so that nobody ever
+///   uses a number that stands for something else meanwhile.
+/// - In each direction one user at a time has the turn, so that what it reads or writes stays in
+///   one piece. Those who wait for a turn have no use: they find out that the descriptor is closed
+///   when their turn has come, one after the other.
+///
+/// close(): mark it closed; call off who waits in either direction; give up the use of close()
+/// itself; wait until the last use is over, whose end closes the number.
+
+namespace ringo::detail {
+
+/// What became of a call: a count, and an error if it did not do all. Not a result<>: a write that
+/// fails may have written something.
+struct io_outcome {
+  std::int64_t count = 0;
+  std::error_code error;
+};
+
+enum class direction : std::uint8_t { reading, writing };
+
+enum class descriptor_kind : std::uint8_t {
+  socket,  ///< any socket
+  stream,  ///< a pipe, a terminal: readiness can be waited for
+  file     ///< a regular file: always ready, and the calls take as long as they take
+};
+
+class descriptor {
+ public:
+  /// Takes over a number that is non-blocking, unless it is of a file.
+  descriptor(int fd, descriptor_kind kind) noexcept : kind_(kind), fd_(fd) {}
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+  /// Closes it if nobody has.
+  ~descriptor();
+
+  descriptor_kind kind() const noexcept { return kind_; }
+
+  /// Wakes whoever is blocked on it, and waits until nobody uses the number any more.
+  [[nodiscard]] std::error_code close();
+  /// The same, but gives the number away.
+  [[nodiscard]] result<int> release();
+  bool is_closed() const noexcept { return (uses_.load() & closed) != 0; }
+
+  /// `until` is the caller's time; never: none. errc::closed.
+  [[nodiscard]] std::error_code set_deadline(direction d, time_point until) noexcept;
+
+  /// Calls fn(fd) while the number is sure to stay. errc::closed.
+  template <typename Fn>
+  [[nodiscard]] std::error_code with_number(Fn&& fn) {
+    if (!begin_use()) return errc::closed;
+    const int failed = std::forward<Fn>(fn)(fd_);
+    end_use();
+    return failed == 0 ? std::error_code{} : std::error_code(failed, std::system_category());
+  }
+
+ private:
+  static constexpr std::uint32_t closed = 1;
+  static constexpr std::uint32_t use = 2;
+
+  struct side {
+    mutex turn;
+    io_slot slot;
+    // The last read took all there was: the next one would have to wait. The holder's of the turn.
+    bool drained = false;
+  };
+
+  std::atomic<std::uint32_t> uses_{0};
+  std::atomic<std::uint32_t> handles_{1};
+  const descriptor_kind kind_;
+  const int fd_;
+  std::atomic<bool> released_{false};  // the number is given away instead of closed
+  std::atomic<poll_entry*> entry_{nullptr};
+  std::array<side, 2> sides_;
+  completion unused_;  // the last use is over, and so is the number
+
+  bool begin_use() noexcept;
+  void end_use() noexcept;
+  void finish() noexcept;
+  std::error_code close_number();
+  poll_entry* entry();
+
+  friend class io_turn;
+  friend void retain(descriptor& d) noexcept;
+  friend void release(descriptor& d) noexcept;
+};
+
+using descriptor_handle = counted<descriptor>;
+
+/// The right to read, or to write, for a scope.
+class io_turn final : io_holder {
+ public:
+  /// Waits for it. A cancellation that is done on entry wins.
+  io_turn(descriptor& of, direction d, cancellation* stop, io_reason reason);
+  ~io_turn();
+
+  /// Why there is none: errc::closed, or the cancellation's code.
+  const std::error_code& error() const noexcept { return error_; }
+
+  /// Does the operation: tries, and waits until it can be done. An error: errc::closed,
+  /// errc::deadline_exceeded, the cancellation's code, or the system's; then nothing was done. For
+  /// `receive`, 0 means what recv(2) means by it.
+  io_outcome run(operation& op);
+
+ private:
+  descriptor& of_;
+  descriptor::side& side_;
+  cancellation* const stop_;
+  const io_reason reason_;
+  std::error_code error_;
+  bool holds_ = false;
+
+  std::error_code obstacle() const noexcept;
+  bool would_wait(const operation& op) noexcept;
+  void learn(const operation& op, std::int64_t result) noexcept;
+  std::int64_t wait(operation& op);
+  void give_back() noexcept override;
+};
+
+// What streams are made of. Each takes its turn, and blocks until it is done.
+
+/// Up to `to.size()` bytes; none if that is 0, else 0 bytes and errc::eof at the end of a stream.
+io_outcome read_some(descriptor& from, io::buffer to, cancellation* stop);
+/// At least one byte; none if there are none to write.
+io_outcome write_some(descriptor& to, io::const_buffer from, cancellation* stop);
+/// All bytes, or the count of those that were written before the error.
+io_outcome write_all(descriptor& to, io::const_buffer from, cancellation* stop);
+/// The same for several pieces, one after the other.
+io_outcome write_all(descriptor& to, std::span<const io::const_buffer> from, cancellation* stop);
+
+}  // namespace ringo::detail

@@ -1,0 +1,221 @@
+#include "io/io_wait.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstddef>
+#include <type_traits>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "fiber/sanitizer.hpp"
+#include "sched/current.hpp"
+#include "sched/park.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/timers.hpp"
+#include "sched/worker.hpp"
+#include "source/poll_entry.hpp"
+#include "source/wake_event.hpp"
+
+namespace ringo::detail {
+namespace {
+
+/// By who has found it listed, with that place's lock. Not null: to be made ready.
+[[nodiscard]] fiber* cancel_listed(operation& op) noexcept {
+  if (op.home != nullptr) return op.home->cancel(op);
+  if (op.call_off()) op.bell->signal();
+  return nullptr;
+}
+
+struct io_wait : cancellation::listener {
+  operation& op;
+  io_slot* const slot;
+  cancellation* const stop;
+  io_holder* const holder;
+
+  io_wait(operation& waits_for, io_slot* where, cancellation* listens_to, io_holder* held) noexcept
+      : op(waits_for), slot(where), stop(listens_to), holder(held) {
+    fire = &call_off;
+  }
+
+  static void call_off(cancellation::listener& l, cancellation::walk& found) noexcept {
+    if (fiber* who = cancel_listed(static_cast<io_wait&>(l).op)) found.woken.push(who);
+  }
+
+  /// False: it would have to be cancelled at once.
+  bool list() noexcept {
+    if (slot != nullptr) {
+      spin_guard guard(slot->lock);
+      if (slot->closed || (op.home != nullptr && !slot->covered())) return false;
+      slot->listed = &op;
+    }
+    return stop == nullptr || stop->add(*this);
+  }
+
+  void unlist() noexcept {
+    if (slot != nullptr) {
+      spin_guard guard(slot->lock);
+      slot->listed = nullptr;
+    }
+    if (stop != nullptr) stop->remove(*this);
+  }
+
+  static void after(void* subject) noexcept {
+    auto& self = *static_cast<io_wait*>(subject);
+    sanitizer_acquire(&self);  // what the fiber wrote, on this thread
+    operation& op = self.op;
+    fiber* const who = op.who;
+    current_worker()->source().start(op);
+    // This has a hold: nobody is made ready by the cancel.
+    if (!self.list()) static_cast<void>(op.home->cancel(op));
+    sanitizer_release(&self);
+    if (op.let_go()) ready(who);
+  }
+
+  /// The fiber never goes on.
+  void abandon() noexcept {
+    if (slot != nullptr) {
+      spin_guard guard(slot->lock);
+      slot->listed = nullptr;
+    }
+    cancellation::forget(*this);
+    if (op.code == opcode::accept && op.result >= 0) ::close(static_cast<int>(op.result));
+    if (op.one_shot && op.entry != nullptr) drop_entry(*op.entry);
+    if (holder != nullptr) holder->give_back();
+  }
+
+  static bool claim(void* subject) noexcept {
+    auto& self = *static_cast<io_wait*>(subject);
+    // Null: it completes by itself, or cannot, since its engine's thread never comes back.
+    if (self.op.home->cancel(self.op) == nullptr) return false;
+    self.abandon();
+    return true;
+  }
+  static void dropped(void* subject) noexcept { static_cast<io_wait*>(subject)->abandon(); }
+  static durability outside(void* /*subject*/) noexcept { return durability::outside; }
+
+  static constexpr park_kind kind(const char* reason) noexcept {
+    return {reason, &io_wait::after, &io_wait::claim, &io_wait::dropped, &io_wait::outside};
+  }
+
+  std::int64_t poll_on_thread() noexcept;
+};
+
+constexpr std::array<park_kind, 8> kinds{io_wait::kind("net read"),
+                                         io_wait::kind("net write"),
+                                         io_wait::kind("net accept"),
+                                         io_wait::kind("net connect"),
+                                         io_wait::kind("io read"),
+                                         io_wait::kind("io write"),
+                                         io_wait::kind("io wait"),
+                                         io_wait::kind("file")};
+static_assert(kinds.size() == static_cast<std::size_t>(io_reason::file) + 1);
+
+/// The least number of milliseconds that reaches the deadline; -1: there is none.
+int poll_timeout(time_point deadline) noexcept {
+  if (deadline == never) return -1;
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(time_left(deadline)).count();
+  return static_cast<int>(std::min<long>(ms, INT_MAX));
+}
+
+std::int64_t io_wait::poll_on_thread() noexcept {
+  wake_event bell;
+  if (const auto error = bell.open()) return -error.value();
+  op.bell = &bell;
+  if (list()) {
+    const time_point deadline = slot != nullptr ? slot->deadline.load() : never;
+    std::array<pollfd, 2> polled{
+        {{op.fd, static_cast<short>(op.events), 0}, {bell.fd(), POLLIN, 0}}};
+    ::poll(polled.data(), polled.size(), poll_timeout(deadline));
+  }
+  unlist();
+  return -EAGAIN;
+}
+
+}  // namespace
+
+std::int64_t wait_for_operation(
+    operation& op, io_slot* slot, cancellation* stop, io_reason reason, io_holder* holder) {
+  io_wait self(op, slot, stop, holder);
+  op.holds.store(2, std::memory_order_relaxed);  // relaxed: published by what lists it
+  if (current_worker() == nullptr) {
+    op.home = nullptr;
+    return self.poll_on_thread();
+  }
+  op.who = current_fiber();
+  if (slot != nullptr) slot->cover();
+  if (stop != nullptr) stop->prepare_add();
+  sanitizer_release(&self);
+  park(kinds[static_cast<std::size_t>(reason)], &self);
+  sanitizer_acquire(&self);
+  self.unlist();
+  return op.result;
+}
+
+void io_slot::set_timer() {
+  timer_heap::remove(timer);
+  const time_point until = deadline.load();
+  timer_due.store(until);
+  if (until != never) add_real_timer(timer, until);
+}
+
+void io_slot::fire(timer_node& timer, time_point /*due*/, fiber_queue& ready) noexcept {
+  static_assert(std::is_standard_layout_v<io_slot>);
+  auto& self =
+      *reinterpret_cast<io_slot*>(reinterpret_cast<std::byte*>(&timer) - offsetof(io_slot, timer));
+  self.timer_due.store(never);
+  spin_guard guard(self.lock);
+  if (self.listed == nullptr) return;
+  if (fiber* who = cancel_listed(*self.listed)) ready_onto(who, ready);
+}
+
+void io_slot::move_deadline(time_point to) noexcept {
+  deadline.store(to);
+  fiber* who = nullptr;
+  {
+    spin_guard guard(lock);
+    if (listed != nullptr && !covered()) who = cancel_listed(*listed);
+  }
+  if (who != nullptr) ready(who);
+}
+
+void io_slot::close() noexcept {
+  fiber* who = nullptr;
+  {
+    spin_guard guard(lock);
+    closed = true;
+    if (listed != nullptr) who = cancel_listed(*listed);
+  }
+  if (who != nullptr) ready(who);
+}
+
+void io_slot::retire() noexcept {
+  timer_heap::remove(timer);
+}
+
+void drop_entry(poll_entry& entry) noexcept {
+  const auto take_out = [&entry] {
+    spin_guard guard(entry.lock);
+    if (entry.generation.load() == engine_generation()) entry.home.load()->forget(entry);
+    entry.leave_set();
+  };
+  if (current_worker() != nullptr) {
+    take_out();
+  } else {
+    bool visited = false;
+    scheduler::instance().visit([&](scheduler&) {
+      take_out();
+      visited = true;
+    });
+    // The engine is gone, or about to go: the set goes with it.
+    if (!visited) {
+      spin_guard guard(entry.lock);
+      entry.leave_set();
+    }
+  }
+  give_back(entry);
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,55 @@
+#include "io/system_call.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace ringo::detail {
+namespace {
+
+// What one call moves at most, as in Go: some systems' calls fail above 2 GiB.
+constexpr std::size_t size_max = std::size_t{1} << 30;
+
+std::int64_t call(const operation& op) noexcept {
+  const std::size_t size = std::min(op.size, size_max);
+  switch (op.code) {
+    case opcode::poll: {
+      pollfd polled{op.fd, static_cast<short>(op.events), 0};
+      const int count = ::poll(&polled, 1, 0);
+      if (count > 0) return polled.revents;
+      if (count < 0) return count;
+      errno = EAGAIN;
+      return -1;
+    }
+    case opcode::receive: return ::recv(op.fd, op.data, size, op.flags | MSG_DONTWAIT);
+    case opcode::send: return ::send(op.fd, op.data, size, op.flags | MSG_DONTWAIT);
+    case opcode::receive_message:
+      return ::recvmsg(op.fd, static_cast<msghdr*>(op.data), op.flags | MSG_DONTWAIT);
+    case opcode::send_message:
+      return ::sendmsg(op.fd, static_cast<const msghdr*>(op.data), op.flags | MSG_DONTWAIT);
+    case opcode::accept: return ::accept4(op.fd, nullptr, nullptr, op.flags);
+    case opcode::read:
+      return op.offset < 0 ? ::read(op.fd, op.data, size)
+                           : ::pread(op.fd, op.data, size, op.offset);
+    case opcode::write:
+      return op.offset < 0 ? ::write(op.fd, op.data, size)
+                           : ::pwrite(op.fd, op.data, size, op.offset);
+    case opcode::sync: return op.flags == 1 ? ::fdatasync(op.fd) : ::fsync(op.fd);
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace
+
+std::int64_t make_call(const operation& op) noexcept {
+  for (;;) {
+    const std::int64_t result = call(op);
+    if (result >= 0) return result;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "fiber/fiber.hpp"
+
+/// What a fiber waits for outside of the process: one system call that an engine carries out, or
+/// the moment at which it can be tried again.
+///
+/// An operation lives on the stack of the fiber that waits for it. The kernel, a thread that reaps
+/// and a thread that cancels may all be busy with it, so the frame must not go before all of them
+/// have let go. That is what `holds` counts.
+///
+/// Invariants:
+/// - The engine has a hold from the start until it has written `result`: with io_uring, until the
+///   operation's own completion has come. Nothing else ends it, so the kernel never touches a
+///   buffer after the fiber has gone on.
+/// - Whoever lets go of the last hold makes the fiber ready, and nobody touches the operation then.
+/// - Who wants to cancel has found the operation in a place that its fiber takes it out of before
+///   the frame goes, and holds the lock of that place until cancel() has returned.
+///
+/// Steps of the fiber:
+/// 1. Fill in what is wanted, and park.
+/// 2. At rest, in the departure: engine::start(); enter the operation where cancellers look for it;
+///    let go of the departure's own hold. It was the last: ready.
+/// 3. Awake: leave those places. `result` is what became of it.
+/// Steps of an engine: start() in the owner's thread; `result`, complete().
+/// Steps of a canceller: call_off(), which at most one of them gets through; the engine is told, by
+/// a hold of its own if that takes time. The engine ends the operation in the usual way: with
+/// -ECANCELED, or with what happened first.
+
+namespace ringo::detail {
+
+class engine;
+struct poll_entry;
+class wake_event;
+
+enum class opcode : std::uint8_t {
+  poll,             ///< until the descriptor is ready for `events`
+  receive,          ///< recv(2)
+  send,             ///< send(2)
+  receive_message,  ///< recvmsg(2); `data` is the msghdr
+  send_message,     ///< sendmsg(2); `data` is the msghdr
+  accept,           ///< accept4(2)
+  read,             ///< read(2), or pread(2) if `offset` is not negative
+  write,            ///< write(2), or pwrite(2) if `offset` is not negative
+  sync              ///< fsync(2); with `flags` 1, fdatasync(2)
+};
+
+struct operation {
+  // What is wanted; immutable once the operation has started.
+  opcode code = opcode::poll;
+  bool one_shot = false;  ///< a descriptor of others: nothing may be left behind in the engine
+  std::uint32_t events =
+      0;  ///< POLLIN, POLLOUT; what to wait for where the call cannot be made yet
+  std::int32_t fd = -1;
+  std::int32_t flags = 0;  ///< of the call: MSG_..., SOCK_...
+  void* data = nullptr;
+  std::size_t size = 0;
+  std::int64_t offset = -1;
+  poll_entry* entry = nullptr;  ///< the descriptor's place in an epoll engine; null: io_uring
+  fiber* who = nullptr;
+
+  // What the engine makes of it.
+  engine* home = nullptr;      // written by start(); null: a plain thread waits by itself
+  wake_event* bell = nullptr;  // of that plain thread
+  operation* next = nullptr;   // the engine's
+  std::uint64_t ticket = 0;    // the engine's
+  std::int64_t result = 0;     // >= 0, or -errno; -EAGAIN: try again. Written before complete()
+
+  static constexpr std::uint32_t called_off = 1U << 31;
+  std::atomic<std::uint32_t> holds{2};  // the departure's and the engine's; and called_off
+
+  /// True: that was the last hold, and `who` is to be made ready.
+  [[nodiscard]] bool let_go() noexcept { return (holds.fetch_sub(1) & ~called_off) == 1; }
+
+  /// By who has found it listed. True: the caller is the one that cancels it, and has a hold now.
+  [[nodiscard]] bool call_off() noexcept {
+    std::uint32_t seen = holds.load();
+    do {
+      if (seen == 0 || (seen & called_off) != 0) return false;
+    } while (!holds.compare_exchange_weak(seen, (seen | called_off) + 1));
+    return true;
+  }
+};
+
+}  // namespace ringo::detail

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include <ringo/detail/spinlock.hpp>
+
+#include "source/operation.hpp"
+
+/// A descriptor's place in an epoll set.
+///
+/// It is registered once, edge-triggered for both directions, with the engine of the worker that
+/// first waited. Entries are recycled but never unmapped, so that an event which was fetched before
+/// the descriptor was closed may still be applied: all it can do is to let the next owner try once
+/// in vain.
+///
+/// One word for each direction: nobody, ready, or the operation that waits.
+///   event:  nobody -> ready; operation -> nobody, and it completes with "try again".
+///   start:  nobody -> operation; ready -> nobody, and the operation completes at once.
+///   cancel: operation -> nobody, and it completes.
+/// Whoever takes the operation out completes it. An edge is never lost: it is remembered as `ready`
+/// until somebody tries again.
+
+namespace ringo::detail {
+
+class engine;
+
+struct poll_entry {
+  static constexpr std::uintptr_t nobody = 0;
+  static constexpr std::uintptr_t ready = 1;
+  enum direction : std::uint8_t { reading, writing };
+
+  std::array<std::atomic<std::uintptr_t>, 2> waiting{nobody, nobody};  // atomic: see above
+  // The other side is gone, or will send no more: a short read does not mean that the next one
+  // would block. Atomic: set by events, cleared for the next owner.
+  std::atomic<bool> hung_up{false};
+  std::atomic<std::uint64_t> generation{0};  // of `home`; 0: not registered. Written under the lock
+  spinlock lock;                             // registering
+  // Atomic: as generation, while registered.
+  std::atomic<engine*> home{nullptr};
+  std::atomic<bool> one_shot{false};  // for one wait in either direction. Atomic: as home
+  std::int32_t fd RINGO_GUARDED_BY(lock) = -1;
+  std::int32_t duplicate RINGO_GUARDED_BY(lock) =
+      -1;                      // stands for a descriptor that is twice in the set
+  poll_entry* next = nullptr;  // of the free list
+
+  /// Nobody will tell it of events any more.
+  void leave_set() noexcept RINGO_REQUIRES(lock);
+
+  /// Takes a remembered edge. True: trying again is worth it.
+  bool take_ready(direction d) noexcept {
+    std::uintptr_t expected = ready;
+    return waiting[d].load(std::memory_order_relaxed) == ready &&  // relaxed: the exchange decides
+           waiting[d].compare_exchange_strong(expected, nobody);
+  }
+};
+
+/// Never blocks; may allocate.
+poll_entry* take_poll_entry();
+/// Nobody waits in it, and it is not registered any more.
+void give_back(poll_entry& entry) noexcept;
+
+}  // namespace ringo::detail
