@@ -159,7 +159,9 @@ io_outcome io_turn::run(operation& op) {
   constexpr int shortages_max = 10;
   int shortages = 0;
   op.fd = of_.fd_;
+  // Good for one wait: this one takes the edge that the next one would rely on, even if it gives up.
   bool wait_first = would_wait(op);
+  side_.drained = false;
   for (;;) {
     if (const auto error = obstacle()) return {0, error};
     if (!wait_first) {
