@@ -131,9 +131,11 @@ class scheduler {
   bool watch_due(time_point now, std::chrono::nanoseconds interval) noexcept {
     return is_due(watched_at_, now, interval);
   }
+  /// Of no use to a single worker: there is nobody whose work it could take.
   bool spinning_pays() const noexcept {
     const std::uint32_t cpus = cpus_.load(std::memory_order_relaxed);  // relaxed: a policy
-    return cpus > 1 && worker_count() <= cpus;
+    const std::uint32_t count = worker_count();
+    return count > 1 && count <= cpus;
   }
   void check_deadlock() noexcept;
 
