@@ -16,7 +16,7 @@
 #include "sched/bubble.hpp"
 #include "sched/cancellation.hpp"
 #include "sched/current.hpp"
-#include "sched/scheduler.hpp"
+#include "sched/worker.hpp"
 #include "source/poll_entry.hpp"
 
 namespace ringo::detail {
@@ -86,9 +86,10 @@ std::error_code descriptor::set_deadline(direction d, time_point until) noexcept
   return {};
 }
 
-/// Null: the engine needs none.
+/// Null: the engine here needs none.
 poll_entry* descriptor::entry() {
-  if (scheduler::instance().engine_used() != engine_kind::epoll) return nullptr;
+  const worker* w = current_worker();
+  if (w == nullptr || !w->source().needs_entry()) return nullptr;
   poll_entry* known = entry_.load();
   if (known != nullptr) return known;
   poll_entry* taken = take_poll_entry();
@@ -140,11 +141,11 @@ std::error_code io_turn::obstacle() const noexcept {
   return {};
 }
 
-/// With epoll: an edge that has come since the last try says that it is worth it.
+/// With epoll an edge that has come since the last try says that it is worth it.
 bool io_turn::would_wait(const operation& op) noexcept {
   if (!side_.drained || op.code != opcode::receive) return false;
-  poll_entry* const entry = of_.entry_.load();
-  if (entry == nullptr) return scheduler::instance().engine_used() == engine_kind::io_uring;
+  poll_entry* const entry = of_.entry();
+  if (entry == nullptr) return true;
   return entry->generation.load() == engine_generation() && !entry->hung_up.load() &&
          !entry->take_ready(poll_entry::reading);
 }
@@ -159,7 +160,8 @@ io_outcome io_turn::run(operation& op) {
   constexpr int shortages_max = 10;
   int shortages = 0;
   op.fd = of_.fd_;
-  // Good for one wait: this one takes the edge that the next one would rely on, even if it gives up.
+  // Good for one wait: this one takes the edge that the next one would rely on, even if it gives
+  // up.
   bool wait_first = would_wait(op);
   side_.drained = false;
   for (;;) {
@@ -188,7 +190,7 @@ io_outcome io_turn::run(operation& op) {
 }
 
 std::int64_t io_turn::wait(operation& op) {
-  if (current_worker() != nullptr) op.entry = of_.entry();
+  op.entry = of_.entry();
   const auto d = static_cast<poll_entry::direction>(&side_ - of_.sides_.data());
   if (op.entry != nullptr && op.entry->take_ready(d)) return -EAGAIN;
   const std::int64_t result = wait_for_operation(op, &side_.slot, stop_, reason_, this);

@@ -12,7 +12,7 @@
 #include "io/system_call.hpp"
 #include "sched/cancellation.hpp"
 #include "sched/current.hpp"
-#include "sched/scheduler.hpp"
+#include "sched/worker.hpp"
 #include "source/poll_entry.hpp"
 
 namespace ringo::io {
@@ -25,7 +25,7 @@ std::error_code system_error(std::int64_t negative) noexcept {
 }
 
 std::int64_t wait_once(operation& op, cancellation* stop) {
-  if (current_worker() == nullptr || scheduler::instance().engine_used() != engine_kind::epoll) {
+  if (const worker* w = current_worker(); w == nullptr || !w->source().needs_entry()) {
     return wait_for_operation(op, nullptr, stop, io_reason::io_wait, nullptr);
   }
   op.entry = take_poll_entry();

@@ -21,9 +21,9 @@ worker* scheduler::spare_or_new() {
     return spare;
   }
   std::error_code error;
-  auto source = new_engine(error);
+  auto source = spare_engine(error);
   if (error)
-    fatal("thread limit reached: no engine for another worker (RLIMIT_MEMLOCK or RLIMIT_NOFILE)");
+    fatal("thread limit reached: no engine for another worker (RLIMIT_NOFILE)");
   return add_worker(std::move(source));
 }
 

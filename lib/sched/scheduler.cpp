@@ -26,18 +26,43 @@ scheduler& scheduler::instance() noexcept {
   return the_one;
 }
 
-std::unique_ptr<engine> scheduler::new_engine(std::error_code& error) const {
+namespace {
+
+/// What RINGO_LOG=engine asks for.
+void log_engine(const char* text, std::error_code refused, const char* note) {
+  const char* log = std::getenv("RINGO_LOG");  // NOLINT(concurrency-mt-unsafe)
+  if (log == nullptr || std::strstr(log, "engine") == nullptr) return;
+  print_error("ringo: engine %s%s%s%s\n",
+              text,
+              refused ? " (io_uring: " : "",
+              refused ? refused.message().c_str() : "",
+              refused ? ")" : note);
+}
+
+std::unique_ptr<engine> make_engine_patiently(engine_kind kind, std::error_code& error) {
   // The kernel gives the memory of closed rings back some milliseconds late (RLIMIT_MEMLOCK).
   constexpr int tries_max = 50;
   for (int tries = 0;; ++tries) {
-    auto made = make_engine(engine_used_, error);
+    auto made = make_engine(kind, error);
     if (made || error != std::errc::not_enough_memory || tries == tries_max) return made;
     const std::timespec millisecond{0, 1'000'000};
     ::nanosleep(&millisecond, nullptr);
   }
 }
 
-/// All workers use one kind of engine; `automatic` falls back to epoll when any ring is refused.
+}  // namespace
+
+std::unique_ptr<engine> scheduler::spare_engine(std::error_code& error) const {
+  auto made = make_engine(engine_used_, error);
+  if (made || engine_used_ == engine_kind::epoll) return made;
+  const std::error_code refused = error;
+  made = make_engine(engine_kind::epoll, error);
+  if (made) log_engine("epoll for another worker", refused, "");
+  return made;
+}
+
+/// The first workers use one kind of engine; `automatic` falls back to epoll when any ring is
+/// refused.
 void scheduler::choose_engine(std::vector<std::unique_ptr<engine>>& engines) {
   using choice = settings::engine_choice;
   std::error_code refused;
@@ -46,7 +71,7 @@ void scheduler::choose_engine(std::vector<std::unique_ptr<engine>>& engines) {
     engines.clear();
     std::error_code error;
     while (engines.size() < settings_.workers) {
-      engines.push_back(new_engine(error));
+      engines.push_back(make_engine_patiently(kind, error));
       if (error) return error;
     }
     return error;
@@ -59,16 +84,9 @@ void scheduler::choose_engine(std::vector<std::unique_ptr<engine>>& engines) {
     if (const auto error = make_all(engine_kind::epoll))
       panic("run: engine epoll: " + error.message());
   }
-  const char* log = std::getenv("RINGO_LOG");  // NOLINT(concurrency-mt-unsafe)
-  if (log != nullptr && std::strstr(log, "engine") != nullptr) {
-    print_error("ringo: engine %s%s%s%s\n",
-                engine_used_ == engine_kind::epoll ? "epoll" : "io_uring",
-                refused ? " (io_uring: " : "",
-                refused ? refused.message().c_str() : "",
-                refused                                 ? ")"
-                : settings_.engine == choice::automatic ? ""
-                                                        : " (asked for)");
-  }
+  log_engine(engine_used_ == engine_kind::epoll ? "epoll" : "io_uring",
+             refused,
+             settings_.engine == choice::automatic ? "" : " (asked for)");
 }
 
 worker* scheduler::add_worker(std::unique_ptr<engine> source) {

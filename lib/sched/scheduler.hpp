@@ -95,7 +95,6 @@ class scheduler {
   idle_gate& gate() noexcept { return gate_; }
   inject_queue& injected() noexcept { return injected_; }
   parked_trim& trim() noexcept { return trim_; }
-  engine_kind engine_used() const noexcept { return engine_used_; }
 
   /// Queues a fiber from any thread.
   void inject(fiber* f) noexcept;
@@ -216,7 +215,8 @@ class scheduler {
     return at - last >= interval.count() && last_at.compare_exchange_strong(last, at);
   }
   std::uint32_t change_tokens(std::uint32_t wanted) RINGO_REQUIRES(token_lock_);
-  std::unique_ptr<engine> new_engine(std::error_code& error) const;
+  /// For a worker beside the first ones: epoll if another ring cannot be paid for (RLIMIT_MEMLOCK).
+  std::unique_ptr<engine> spare_engine(std::error_code& error) const;
   void choose_engine(std::vector<std::unique_ptr<engine>>& engines);
   worker* add_worker(std::unique_ptr<engine> source) RINGO_REQUIRES(token_lock_);
   /// Starts it from here or, if this thread is not ringo's alone, from the thread in run(): a

@@ -55,6 +55,10 @@ class engine {
   /// Whether any operation is under way; a snapshot.
   virtual bool busy() const noexcept = 0;
 
+  /// Whether operations need the descriptor's poll_entry: the engine tells when to try again, and
+  /// carries out nothing.
+  virtual bool needs_entry() const noexcept { return false; }
+
   /// Takes a descriptor out of an epoll set: of the entry's home, by any thread while it lives,
   /// with the entry's lock.
   virtual void forget(poll_entry& /*entry*/) noexcept {}

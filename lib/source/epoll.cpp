@@ -102,6 +102,8 @@ class epoll_engine final : public engine {
     return waiting_.load(std::memory_order_relaxed) != 0;  // relaxed: see above
   }
 
+  bool needs_entry() const noexcept override { return true; }
+
   void forget(poll_entry& entry) noexcept override RINGO_NO_THREAD_SAFETY {
     const int fd = entry.duplicate >= 0 ? entry.duplicate : entry.fd;
     ::epoll_ctl(static_cast<epoll_engine*>(entry.home.load())->epoll_, EPOLL_CTL_DEL, fd, nullptr);

@@ -60,7 +60,7 @@ struct operation {
   void* data = nullptr;
   std::size_t size = 0;
   std::int64_t offset = -1;
-  poll_entry* entry = nullptr;  ///< the descriptor's place in an epoll engine; null: io_uring
+  poll_entry* entry = nullptr;  ///< the descriptor's place in an epoll engine; else null
   fiber* who = nullptr;
 
   // What the engine makes of it.
