@@ -53,6 +53,7 @@ struct operation {
   // What is wanted; immutable once the operation has started.
   opcode code = opcode::poll;
   bool one_shot = false;  ///< a descriptor of others: nothing may be left behind in the engine
+  bool linked = false;    // the engine's
   std::uint32_t events =
       0;  ///< POLLIN, POLLOUT; what to wait for where the call cannot be made yet
   std::int32_t fd = -1;
@@ -67,6 +68,8 @@ struct operation {
   engine* home = nullptr;      // written by start(); null: a plain thread waits by itself
   wake_event* bell = nullptr;  // of that plain thread
   operation* next = nullptr;   // the engine's
+  operation* prev = nullptr;   // the engine's
+  operation* mail = nullptr;   // the engine's
   std::uint64_t ticket = 0;    // the engine's
   std::int64_t result = 0;     // >= 0, or -errno; -EAGAIN: try again. Written before complete()
 

@@ -1,0 +1,174 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include <pthread.h>
+
+#include <ringo/detail/intrusive_list.hpp>
+#include <ringo/detail/spinlock.hpp>
+
+#include "source/engine.hpp"
+#include "source/ring_queues.hpp"
+#include "source/ring_setup.hpp"
+
+/// The io_uring engine.
+///
+/// The submission queue is the owner's: a request belongs to the thread that submitted it, and is
+/// finished in that thread's context. The completion queue is anybody's, under a one-word try-lock,
+/// so that a worker which computes for long does not hold back what has completed.
+///
+/// Invariants:
+/// - An operation that was started is in exactly one place: in `waiting_`, in the kernel (queued,
+///   armed or being done), in the completion queue, or in the hands of whoever reaps it. It leaves
+///   the last one by its own completion only; those of requests to cancel mean nothing.
+/// - `started_ - completed_` counts them.
+/// - The user_data of an operation is its ticket: its address, and a number that tells it from
+///   earlier ones at this address, in the 19 bits that an address does not use.
+/// - What the kernel hands to the holder of the try-lock is copied before the head moves.
+///
+/// Starting and completing:
+/// 1. start(): ticket; the entry goes into the submission queue. If that is full even after a
+///    submission, the operation goes onto `waiting_`, where later ones line up behind it.
+/// 2. reap() by the owner, flush() and wait(): what waits is queued, everything queued is
+/// submitted;
+///    wait() does that and sleeps in one system call.
+/// 3. The kernel posts a completion, in the owner's context.
+/// 4. Whoever has the try-lock copies a bounded number of completions, moves the head, counts, lets
+///    go of the lock, and then completes the operations.
+/// 5. -EAGAIN is a result like others: the kernel cannot wait for this kind of file by itself. The
+///    fiber then starts an operation that polls.
+///
+/// Cancelling:
+/// 1. By the owner: a request to cancel goes into the submission queue, behind the operation. The
+///    kernel takes them in that order, so that the operation need not be kept for it: should it
+///    have ended and its frame begun another operation, the ticket is another one.
+/// 2. By others, or if there is no room: onto `mail_`, with the canceller's hold. Who finds it
+/// empty
+///    wakes the owner.
+/// 3. The owner does 1 for each letter, and lets go.
+/// 4. reap() by another thread tries to do it by a system call of its own (Linux 6.0). Where the
+///    kernel does not know the operation yet, the letter goes back.
+/// 5. An operation that is queued late (from `waiting_`) and was called off meanwhile is followed
+/// by
+///    a request to cancel it at once: the letter's may have come before it.
+/// What a stuck owner has not submitted cannot be cancelled by others, nor can what its kernel
+/// threads do (files), nor anything before Linux 6.0: such a cancellation waits for the owner.
+///
+/// Waking: the wake event is polled by one request that stays armed.
+///   owner, wait():  1. sleeping = true   2. woken? then do not sleep   3. sleep
+///   reaper:         1. woken = true      2. sleeping? then signal the wake event again
+/// Either the owner sees `woken`, or the reaper sees `sleeping`: taking the completion of a wake-up
+/// away from the owner does not lose it. Where the request has ended (the completion queue was
+/// full), its last completion is left to the owner, who arms it again before it sleeps.
+
+namespace ringo::detail {
+
+/// A pile of operations, which anybody may put there and take away. Linked through `Link`.
+template <operation* operation::*Link>
+class operation_stack {
+ public:
+  // relaxed: a snapshot; who needs to know is woken after the push
+  bool empty() const noexcept { return head_.load(std::memory_order_relaxed) == nullptr; }
+
+  /// True: it was empty.
+  bool push(operation& op) noexcept {
+    operation* head = head_.load();
+    do {
+      op.*Link = head;
+    } while (!head_.compare_exchange_weak(head, &op));
+    return head == nullptr;
+  }
+
+  /// All of them, in the order in which they came.
+  operation* take_all() noexcept {
+    operation* newest = head_.exchange(nullptr);
+    operation* oldest = nullptr;
+    while (newest != nullptr) {
+      operation* next = newest->*Link;
+      newest->*Link = oldest;
+      oldest = newest;
+      newest = next;
+    }
+    return oldest;
+  }
+
+ private:
+  std::atomic<operation*> head_{nullptr};
+};
+
+class ring_engine final : public engine {
+ public:
+  /// `faults`: null, or how it is to misbehave.
+  explicit ring_engine(const ring_fault_plan* faults);
+  ~ring_engine() override;
+
+  std::error_code open() noexcept;
+
+  void wait(time_point deadline, fiber_queue& ended) noexcept override;
+  void reap(fiber_queue& ended) noexcept override;
+  void flush() noexcept override;
+  void wake() noexcept override { wake_.signal(); }
+  void start(operation& op) noexcept override;
+  [[nodiscard]] fiber* cancel(operation& op) noexcept override;
+  void cancel_all(fiber_queue& ended) noexcept override;
+  bool busy() const noexcept override {
+    // relaxed: a snapshot
+    return started_.load(std::memory_order_relaxed) != completed_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr unsigned batch_max = 64;
+
+  ring_queues queues_;
+  ring_abilities abilities_;  // immutable once opened
+  wake_event wake_;
+  std::unique_ptr<ring_faults> faults_;  // null, but in tests
+
+  // The owner's; atomic because its fibers are threads to ThreadSanitizer, and some are looked at.
+  std::atomic<pthread_t> owner_{};  // whoever starts or waits; none: nothing was started
+  std::atomic<std::uint64_t> generation_{0};
+  std::atomic<std::uint64_t> started_{0};
+  std::atomic<bool> rearm_due_{true};  // and at first, since a poll is its submitter's
+  operation_stack<&operation::next> waiting_;
+  operation_stack<&operation::mail> mail_;
+
+  // As the protocol says.
+  std::atomic<bool> sleeping_{false};
+  std::atomic<bool> woken_{false};
+
+  std::atomic<bool> reaping_{false};         // the try-lock
+  std::atomic<std::uint64_t> completed_{0};  // changed under it
+  spinlock armed_lock_;
+  // Everything in the kernel, where it cannot cancel all of it by itself (before Linux 5.19).
+  intrusive_list<operation> armed_ RINGO_GUARDED_BY(armed_lock_);
+
+  // Submission.
+  void own() noexcept;
+  bool owned_by_caller() const noexcept;
+  bool make_room(unsigned entries) noexcept;
+  void queue(operation& op) noexcept;
+  void queue_waiting() noexcept;
+  bool queue_cancel(std::uint64_t ticket) noexcept;
+  void serve(fiber_queue& ended) noexcept;
+  void arm_wake_event() noexcept;
+
+  // Completion.
+  enum class reaper { owner, sleeper, stranger };
+  void collect(reaper who, fiber_queue& ended) noexcept;
+  unsigned take(reaper who, ring_completion* batch) noexcept;
+  void complete(operation& op, std::int32_t result, fiber_queue& ended) noexcept;
+  void note_wake(reaper who, std::uint32_t flags) noexcept;
+
+  // Cancellation.
+  void post(operation& op) noexcept;
+  void serve_mail(fiber_queue& ended) noexcept;
+  void serve_mail_for_owner(fiber_queue& ended) noexcept;
+  void cancel_armed() noexcept;
+};
+
+/// For tests: one that misbehaves.
+std::unique_ptr<engine> make_ring_engine(const ring_fault_plan& faults, std::error_code& error);
+
+}  // namespace ringo::detail

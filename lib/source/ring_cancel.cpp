@@ -1,0 +1,92 @@
+#include <array>
+
+#include "source/ring.hpp"
+
+/// How operations are cancelled; the steps are in ring.hpp.
+
+namespace ringo::detail {
+namespace {
+
+constexpr auto cancel_interval = std::chrono::milliseconds(10);
+constexpr unsigned letters_max = 64;  // that a stranger serves at a time, by a system call each
+
+}  // namespace
+
+fiber* ring_engine::cancel(operation& op) noexcept {
+  if (!op.call_off()) return nullptr;
+  if (owned_by_caller() && queue_cancel(op.ticket)) return op.let_go() ? op.who : nullptr;
+  post(op);
+  return nullptr;
+}
+
+/// Takes over the canceller's hold.
+void ring_engine::post(operation& op) noexcept {
+  if (mail_.push(op) && !owned_by_caller()) wake_.signal();
+}
+
+/// By the owner.
+void ring_engine::serve_mail(fiber_queue& ended) noexcept {
+  operation* op = mail_.take_all();
+  while (op != nullptr) {
+    operation* next = op->mail;
+    if (!queue_cancel(op->ticket)) {
+      mail_.push(*op);
+    } else if (op->let_go()) {
+      ended.push(op->who);
+    }
+    op = next;
+  }
+}
+
+/// By another thread: the owner may be busy for long.
+void ring_engine::serve_mail_for_owner(fiber_queue& ended) noexcept {
+  if (RINGO_LIKELY(mail_.empty()) || !abilities_.sync_cancel) return;
+  operation* op = mail_.take_all();
+  for (unsigned served = 0; op != nullptr; ++served) {
+    operation* next = op->mail;
+    if (served >= letters_max || cancel_at_once(queues_, op->ticket) != 0) {
+      post(*op);
+    } else if (op->let_go()) {
+      ended.push(op->who);
+    }
+    op = next;
+  }
+}
+
+void ring_engine::cancel_all(fiber_queue& ended) noexcept {
+  own();
+  while (busy()) {
+    serve(ended);
+    cancel_armed();
+    queues_.submit_and_wait(1, steady_clock::now() + cancel_interval);
+    collect(reaper::owner, ended);
+  }
+  serve(ended);  // letters to what has ended
+}
+
+/// Asks for the end of everything that the kernel has or will have taken by then. Some of it if
+/// there is no room, others the next time.
+void ring_engine::cancel_armed() noexcept {
+  if (abilities_.cancel_any) {
+    if (make_room(1)) queues_.push(cancel_any_entry(abilities_));
+    return;
+  }
+  std::array<std::uint64_t, 64> tickets;
+  std::size_t count = 0;
+  {
+    spin_guard guard(armed_lock_);
+    const operation* first = armed_.front();
+    for (operation* op = armed_.front(); op != nullptr && count < tickets.size();
+         op = armed_.front()) {
+      if (count > 0 && op == first) break;
+      tickets[count++] = op->ticket;
+      armed_.erase(op);
+      armed_.push_back(op);
+    }
+  }
+  for (std::size_t i = 0; i < count && make_room(1); ++i) {
+    queues_.push(cancel_entry(tickets[i], abilities_));
+  }
+}
+
+}  // namespace ringo::detail

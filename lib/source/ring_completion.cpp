@@ -1,0 +1,93 @@
+#include <array>
+
+#include <ringo/detail/assert.hpp>
+
+#include "fiber/sanitizer.hpp"
+#include "source/ring.hpp"
+
+/// From the completion queue to fibers that are ready.
+
+namespace ringo::detail {
+namespace {
+
+bool is_operation(const ring_completion& completed) noexcept {
+  return completed.id >= ring_id_end;
+}
+
+operation& operation_of(std::uint64_t ticket) noexcept {
+  constexpr std::uint64_t address = ((std::uint64_t{1} << 48) - 1) & ~std::uint64_t{7};
+  return *reinterpret_cast<operation*>(ticket & address);
+}
+
+/// The poll of the wake event has ended.
+bool is_last_wake(const ring_completion& completed) noexcept {
+  return completed.id == ring_id_wake && (completed.flags & IORING_CQE_F_MORE) == 0;
+}
+
+}  // namespace
+
+void ring_engine::collect(reaper who, fiber_queue& ended) noexcept {
+  const bool kept = RINGO_UNLIKELY(faults_ != nullptr) && faults_->keeps_any();
+  if (!queues_.completion_pending() && !kept) return;
+  // pairs with the store in take()
+  if (reaping_.exchange(true, std::memory_order_acquire)) return;
+  std::array<ring_completion, batch_max> batch;
+  const unsigned count = take(who, batch.data());
+  for (unsigned i = 0; i < count; ++i) {
+    if (is_operation(batch[i])) __builtin_prefetch(&operation_of(batch[i].id), 1);
+  }
+  for (unsigned i = 0; i < count; ++i) {
+    const ring_completion& completed = batch[i];
+    if (RINGO_LIKELY(is_operation(completed))) {
+      operation& op = operation_of(completed.id);
+      sanitizer_acquire(&op);
+      RINGO_VERIFY(op.ticket == completed.id);
+      complete(op, completed.result, ended);
+    } else if (completed.id == ring_id_wake) {
+      note_wake(who, completed.flags);
+    }
+  }
+}
+
+/// The caller has the try-lock, and has not any more afterwards.
+unsigned ring_engine::take(reaper who, ring_completion* batch) noexcept {
+  unsigned count = queues_.peek(batch, batch_max);
+  if (who == reaper::stranger) {
+    for (unsigned i = 0; i < count; ++i) {
+      if (is_last_wake(batch[i])) count = i;
+    }
+  }
+  queues_.advance(count);
+  if (RINGO_UNLIKELY(faults_ != nullptr)) count = faults_->disturb(batch, count, batch_max);
+  unsigned operations = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    if (is_operation(batch[i])) ++operations;
+  }
+  // relaxed: a count; only who has the lock changes it
+  completed_.store(completed_.load(std::memory_order_relaxed) + operations,
+                   std::memory_order_relaxed);
+  reaping_.store(false, std::memory_order_release);  // pairs with the exchange in collect()
+  return count;
+}
+
+/// The operation may be gone afterwards.
+void ring_engine::complete(operation& op, std::int32_t result, fiber_queue& ended) noexcept {
+  if (RINGO_UNLIKELY(!abilities_.cancel_any)) {
+    spin_guard guard(armed_lock_);
+    armed_.erase(&op);
+  }
+  if (RINGO_UNLIKELY(faults_ != nullptr) && op.result != 0) {
+    result = static_cast<std::int32_t>(op.result);
+  }
+  op.result = result;
+  if (op.let_go()) ended.push(op.who);
+}
+
+void ring_engine::note_wake(reaper who, std::uint32_t flags) noexcept {
+  if ((flags & IORING_CQE_F_MORE) == 0) rearm_due_.store(true);
+  if (who == reaper::sleeper) return;
+  woken_.exchange(true);
+  if (sleeping_.load()) wake_.signal();
+}
+
+}  // namespace ringo::detail
