@@ -1,0 +1,277 @@
+#pragma once
+
+// Operations without a scheduler: what a fiber, its departure and its wakers do, on the thread that
+// owns the engine, with control blocks that stand for fibers.
+
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <ringo/detail/spinlock.hpp>
+
+#include "io/system_call.hpp"
+#include "source/engine.hpp"
+#include "source/poll_entry.hpp"
+#include "source/ring.hpp"
+#include "support/sizes.hpp"
+
+namespace ringo::test {
+
+using detail::engine;
+using detail::engine_kind;
+using detail::fiber;
+using detail::fiber_queue;
+using detail::opcode;
+using detail::operation;
+using detail::poll_entry;
+using detail::ring_fault_plan;
+
+/// One way to make an engine.
+struct engine_maker {
+  std::string name;
+  engine_kind kind;
+  std::function<std::unique_ptr<engine>(std::error_code&)> make;
+};
+
+inline engine_maker sound(engine_kind kind) {
+  return {kind == engine_kind::epoll ? "epoll" : "io_uring", kind, [kind](std::error_code& error) {
+            return detail::make_engine(kind, error);
+          }};
+}
+
+inline engine_maker misbehaving(const std::string& name, const ring_fault_plan& plan) {
+  return {name, engine_kind::io_uring, [plan](std::error_code& error) {
+            return detail::make_ring_engine(plan, error);
+          }};
+}
+
+inline std::vector<engine_maker> rings() {
+  return {sound(engine_kind::io_uring), misbehaving("as Linux 5.15", {.old_kernel = true})};
+}
+
+inline std::vector<engine_maker> all_engines() {
+  auto all = rings();
+  all.push_back(sound(engine_kind::epoll));
+  return all;
+}
+
+/// Calls `test` with an engine of each kind that works here, and its maker.
+template <typename Test>
+void for_each(const std::vector<engine_maker>& makers, Test test) {
+  for (const engine_maker& each : makers) {
+    CAPTURE(each.name);
+    std::error_code error;
+    const auto source = each.make(error);
+    if (source == nullptr && each.kind == engine_kind::io_uring) {
+      MESSAGE("no io_uring here: " << error.message());
+      continue;
+    }
+    REQUIRE(source != nullptr);
+    test(*source, each.kind);
+    CHECK_FALSE(source->busy());
+  }
+}
+
+/// A descriptor that is closed in the end.
+class owned_fd {
+ public:
+  owned_fd() = default;
+  explicit owned_fd(int fd) : fd_(fd) { REQUIRE(fd >= 0); }
+  owned_fd(owned_fd&& from) noexcept : fd_(std::exchange(from.fd_, -1)) {}
+  owned_fd& operator=(owned_fd&& from) noexcept {
+    reset();
+    fd_ = std::exchange(from.fd_, -1);
+    return *this;
+  }
+  ~owned_fd() { reset(); }
+  int get() const noexcept { return fd_; }
+  void reset() noexcept {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+/// Ours does not block, theirs does.
+struct pair_of_fds {
+  owned_fd ours;
+  owned_fd theirs;
+};
+
+inline pair_of_fds stream_pair() {
+  std::array<int, 2> ends{-1, -1};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  REQUIRE(::fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0);
+  return {owned_fd(ends[0]), owned_fd(ends[1])};
+}
+
+/// Of a pipe, ours is the end to read from.
+inline pair_of_fds pipe_pair() {
+  std::array<int, 2> ends{-1, -1};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  REQUIRE(::fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0);
+  return {owned_fd(ends[0]), owned_fd(ends[1])};
+}
+
+/// Stands for a fiber that waits for one operation at a time.
+class waiter {
+ public:
+  operation op;
+
+  explicit waiter(engine& source, engine_kind kind) : source_(source), kind_(kind) {
+    detail::fiber_registry::instance().take(&who_, 1);
+    who_->subject.store(this);
+  }
+  waiter(const waiter&) = delete;
+  waiter& operator=(const waiter&) = delete;
+  ~waiter() {
+    CHECK_FALSE(under_way_);
+    drop_entry();
+    who_->subject.store(nullptr);
+    detail::fiber_registry::instance().give_back(&who_, 1);
+  }
+
+  static waiter& of(fiber* f) noexcept { return *static_cast<waiter*>(f->subject.load()); }
+
+  /// The owner's thread, as a departing fiber: `op` says what is wanted. True: it has ended
+  /// already.
+  [[nodiscard]] bool start() {
+    REQUIRE_FALSE(under_way_);
+    under_way_ = true;
+    op.who = who_;
+    op.holds.store(2);
+    if (kind_ == engine_kind::epoll && entry_ == nullptr) entry_ = detail::take_poll_entry();
+    op.entry = entry_;
+    source_.start(op);
+    {
+      const detail::spin_guard guard(lock_);
+      listed_ = true;
+    }
+    return op.let_go();
+  }
+
+  /// Any thread. Not null: it has ended.
+  fiber* cancel() {
+    const detail::spin_guard guard(lock_);
+    return listed_ ? op.home->cancel(op) : nullptr;
+  }
+
+  /// The owner's thread, as a fiber that is awake again.
+  std::int64_t finish() {
+    {
+      const detail::spin_guard guard(lock_);
+      listed_ = false;
+    }
+    REQUIRE(under_way_);
+    under_way_ = false;
+    REQUIRE((op.holds.load() & ~operation::called_off) == 0);
+    return op.result;
+  }
+
+  bool under_way() const noexcept { return under_way_; }
+  engine_kind kind() const noexcept { return kind_; }
+
+  void drop_entry() {
+    if (entry_ == nullptr) return;
+    {
+      const detail::spin_guard guard(entry_->lock);
+      if (entry_->generation.load() == detail::engine_generation()) {
+        entry_->home.load()->forget(*entry_);
+      }
+      entry_->leave_set();
+    }
+    detail::give_back(*std::exchange(entry_, nullptr));
+  }
+
+ private:
+  engine& source_;
+  const engine_kind kind_;
+  fiber* who_ = nullptr;
+  poll_entry* entry_ = nullptr;
+  bool under_way_ = false;
+  detail::spinlock lock_;
+  bool listed_ RINGO_GUARDED_BY(lock_) = false;
+};
+
+/// Fibers that others have found ended, on their way to the owner.
+class hand_over {
+ public:
+  explicit hand_over(engine& to) : to_(to) {}
+
+  void give(fiber_queue& ended) {
+    if (ended.empty()) return;
+    {
+      const std::lock_guard<std::mutex> guard(lock_);
+      while (fiber* f = ended.pop()) waiting_.push_back(f);
+    }
+    to_.wake();
+  }
+  void give(fiber* f) {
+    fiber_queue one;
+    if (f != nullptr) one.push(f);
+    give(one);
+  }
+  std::vector<fiber*> take() {
+    const std::lock_guard<std::mutex> guard(lock_);
+    return std::exchange(waiting_, {});
+  }
+
+ private:
+  engine& to_;
+  std::mutex lock_;
+  std::vector<fiber*> waiting_;  // guarded by lock_
+};
+
+/// Sleeps until something has ended, and calls `visit` with each waiter that has.
+template <typename Visit>
+void wait_once(engine& source, hand_over* others, Visit visit) {
+  fiber_queue ended;
+  const auto limit = sizes::patience;
+  const auto start = detail::steady_clock::now();
+  source.wait(start + limit, ended);
+  CHECK(detail::steady_clock::now() - start < limit);  // else a wake-up was lost
+  source.reap(ended);
+  while (fiber* f = ended.pop()) visit(waiter::of(f));
+  if (others == nullptr) return;
+  for (fiber* f : others->take()) visit(waiter::of(f));
+}
+
+/// Until this one has ended.
+inline std::int64_t result_of(engine& source, waiter& w, bool ended_already) {
+  bool over = ended_already;
+  while (!over) {
+    wait_once(source, nullptr, [&](waiter& other) { over |= &other == &w; });
+  }
+  return w.finish();
+}
+
+/// Does what `op` says, as a fiber would that tries as often as it is told to. A ring does it
+/// without a try before.
+inline std::int64_t carry_out(engine& source, waiter& w) {
+  for (bool tries = w.kind() == engine_kind::epoll;; tries = true) {
+    if (tries) {
+      const std::int64_t tried = detail::make_call(w.op);
+      if (tried != -EAGAIN) return tried;
+    }
+    const std::int64_t result = result_of(source, w, w.start());
+    if (result != -EAGAIN) return result;
+  }
+}
+
+}  // namespace ringo::test
