@@ -14,6 +14,8 @@ enum class errc {
   canceled,           ///< the context was cancelled
   deadline_exceeded,  ///< the context's deadline has passed
   closed,             ///< the channel or connection is closed
+  unexpected_eof,     ///< the stream has ended in the middle of what was to be read
+  no_progress,        ///< a reader has returned no bytes, and no error, many times in a row
 };
 
 /// The category of ringo::errc; one object for the whole process.

@@ -27,6 +27,8 @@ class category final : public std::error_category {
       case errc::canceled: return "context canceled";
       case errc::deadline_exceeded: return "context deadline exceeded";
       case errc::closed: return "closed";
+      case errc::unexpected_eof: return "unexpected end of stream";
+      case errc::no_progress: return "reads return no data and no error";
     }
     return "unknown ringo error";
   }

@@ -21,13 +21,20 @@ TEST_CASE("error: each code has its own text, and the category is one object") {
   CHECK(std::error_code(ringo::errc::canceled).message() == "context canceled");
   CHECK(std::error_code(ringo::errc::deadline_exceeded).message() == "context deadline exceeded");
   CHECK(std::error_code(ringo::errc::closed).message() == "closed");
+  CHECK(std::error_code(ringo::errc::unexpected_eof).message() == "unexpected end of stream");
+  CHECK(std::error_code(ringo::errc::no_progress).message() == "reads return no data and no error");
   CHECK(&std::error_code(ringo::errc::eof).category() == &ringo::error_category());
   CHECK(ringo::error_category().message(999) == "unknown ringo error");
 }
 
 TEST_CASE("error: conditions equal std's in both directions, and only theirs") {
   using ringo::errc;
-  for (const auto code : {errc::eof, errc::canceled, errc::deadline_exceeded, errc::closed}) {
+  for (const auto code : {errc::eof,
+                          errc::canceled,
+                          errc::deadline_exceeded,
+                          errc::closed,
+                          errc::unexpected_eof,
+                          errc::no_progress}) {
     const std::error_code error = code;
     CAPTURE(error.message());
     CHECK(error);

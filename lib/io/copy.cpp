@@ -1,0 +1,50 @@
+#include <ringo/io/copy.hpp>
+
+#include <memory>
+
+#include <ringo/context.hpp>
+#include <ringo/error.hpp>
+
+namespace ringo::io {
+namespace detail {
+namespace {
+
+constexpr std::size_t copy_buffer_size = std::size_t{32} * 1024;
+
+}  // namespace
+
+transfer copy_in_steps(const writer_ref& to, const reader_ref& from, std::uint64_t limit) {
+  transfer done;
+  if (limit == 0) return done;
+  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(copy_buffer_size, limit));
+  // Not on the fiber's stack, of which it would touch eight pages for good.
+  const std::unique_ptr<std::byte[]> room(new std::byte[size]);
+  while (done.bytes < limit) {
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(size, limit - done.bytes));
+    const auto count = from.read(buffer(room.get(), most));
+    if (!count) {
+      if (count.error() != errc::eof) done.error = count.error();
+      break;
+    }
+    const transfer written = to.write(const_buffer(room.get(), *count));
+    done.bytes += written.bytes;
+    if (written.error) {
+      done.error = written.error;
+      break;
+    }
+  }
+  return done;
+}
+
+transfer expect_all(transfer done, std::uint64_t count) noexcept {
+  if (!done.error && done.bytes < count) done.error = errc::eof;
+  return done;
+}
+
+}  // namespace detail
+
+std::error_code discard_writer::write(const context& ctx, const_buffer /*bytes*/) const {
+  return ctx.err();
+}
+
+}  // namespace ringo::io
