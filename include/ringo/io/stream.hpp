@@ -51,6 +51,18 @@ concept cancellable_writer = writer<W> && requires(W& to, const context& ctx, co
   { to.write(ctx, bytes) } -> std::same_as<std::error_code>;
 };
 
+/// A writer that takes several pieces by one call, as if they were one.
+template <typename W>
+concept vectored_writer = writer<W> && requires(W& to, std::span<const const_buffer> pieces) {
+  { to.write(pieces) } -> std::same_as<std::error_code>;
+};
+/// The same with a context.
+template <typename W>
+concept cancellable_vectored_writer = cancellable_writer<W> && vectored_writer<W> &&
+    requires(W& to, const context& ctx, std::span<const const_buffer> pieces) {
+  { to.write(ctx, pieces) } -> std::same_as<std::error_code>;
+};
+
 /// How far an operation has come that moves bytes in several steps: `error` does not mean that
 /// nothing has happened. So it is not a result<T>, which holds either a count or an error.
 struct [[nodiscard]] transfer {
