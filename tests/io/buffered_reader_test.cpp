@@ -78,7 +78,7 @@ TEST_CASE("buffered_reader: lines end in \\n or \\r\\n, and the last one need no
   };
   for (const row& r : rows) {
     CAPTURE(r.what);
-    for (const std::size_t initial_size : {1, 3, 4096}) {
+    for (const std::size_t initial_size : {1U, 3U, 4096U}) {
       buffered_reader in(scripted_reader(r.steps), {.initial_size = initial_size});
       CHECK(all_lines(in) == r.lines);
     }
@@ -116,7 +116,7 @@ TEST_CASE("buffered_reader: a line that is too long is an error, and stays to be
     CHECK(text_of(in.read_line()) == "next");
   }
   // Go's limit, when nobody has said anything else.
-  for (const std::size_t length : {65'535, 65'536}) {
+  for (const std::size_t length : {65'535U, 65'536U}) {
     buffered_reader in(scripted_reader{std::string(length, 'x') + "\n"});
     CHECK(in.read_line().error() == (length < 65'536 ? std::error_code() : too_long));
   }

@@ -166,7 +166,7 @@ TEST_CASE("read_full, read_all: a context that is done ends them") {
 }
 
 TEST_CASE("reader: one that makes no progress is given up after 100 reads") {
-  for (const std::size_t empty_reads : {99, 100}) {
+  for (const std::size_t empty_reads : {99U, 100U}) {
     CAPTURE(empty_reads);
     std::vector<read_step> steps(empty_reads, read_step(""));
     steps.emplace_back("a");
