@@ -38,6 +38,7 @@ thread_kind kind_of(const char* thread) noexcept {
 
 bool is_own(const scheduler& s, std::int32_t thread, std::int32_t caller_thread) noexcept {
   if (thread == caller_thread || s.is_abandoned_thread(thread)) return true;
+  if (s.is_adopted_thread(thread)) return true;
   for (std::uint32_t i = 0; i < s.worker_count(); ++i) {
     if (s.worker_at(i)->thread_id() == thread) return true;
   }

@@ -234,8 +234,34 @@ bool scheduler::pending_timers() const noexcept {
       heaps_.begin(), heaps_.end(), [](const auto& heap) { return heap->next() != never; });
 }
 
+void scheduler::expect_outside(int change) noexcept {
+  // Every worker may have gone to sleep while it was expected: one looks again.
+  if (outside_.fetch_add(change) + change == 0) visit([](scheduler& s) { s.wake_one(); });
+}
+
+void scheduler::adopt_thread(std::int32_t thread_id) noexcept {
+  for (auto& place : adopted_threads_) {
+    std::int32_t nobody = 0;
+    if (place.compare_exchange_strong(nobody, thread_id)) return;
+  }
+}
+
+void scheduler::disown_thread(std::int32_t thread_id) noexcept {
+  for (auto& place : adopted_threads_) {
+    std::int32_t expected = thread_id;
+    if (place.compare_exchange_strong(expected, 0)) return;
+  }
+}
+
+bool scheduler::is_adopted_thread(std::int32_t thread_id) const noexcept {
+  return std::any_of(adopted_threads_.begin(), adopted_threads_.end(), [=](const auto& place) {
+    return place.load() == thread_id;
+  });
+}
+
 bool scheduler::nothing_can_happen() noexcept {
-  if (!armed_.load() || gate_.awake() != 0 || work_visible() || pending_operations()) {
+  if (!armed_.load() || gate_.awake() != 0 || work_visible() || outside_.load() != 0 ||
+      pending_operations()) {
     return false;
   }
   spin_guard guard(token_lock_);

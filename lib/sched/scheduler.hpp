@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -142,6 +143,16 @@ class scheduler {
   std::uint64_t num_spawned() const noexcept;
   void count_external_spawn() noexcept { external_spawned_.fetch_add(1); }
 
+  /// Says how many more (or fewer) things outside of the workers may still make a fiber ready: a
+  /// subscription to a signal, say. While there are any, no deadlock is reported. Any thread.
+  void expect_outside(int change) noexcept;
+  /// By a thread that ringo keeps beside the workers: that it exists is no reason to hold a
+  /// deadlock report back. What it may still do is counted by expect_outside().
+  void adopt_thread(std::int32_t thread_id) noexcept;
+  /// Its last act.
+  void disown_thread(std::int32_t thread_id) noexcept;
+  bool is_adopted_thread(std::int32_t thread_id) const noexcept;
+
   // Run tokens; see above.
   void hand_over(worker& from, worker& home, fiber* f) noexcept;
   fiber* take_handed_or_give_token(worker& w) noexcept;
@@ -193,6 +204,9 @@ class scheduler {
   std::atomic<bool> abandoned_any_{false};
   std::vector<std::int32_t> abandoned_threads_;   // written between runs
   std::vector<const worker*> abandoned_workers_;  // never freed; written between runs
+  std::atomic<std::int64_t> outside_{0};          // atomic: see expect_outside()
+  // atomic: thread ids, or 0. Who finds no room counts as foreign.
+  std::array<std::atomic<std::int32_t>, 128> adopted_threads_{};
   cpu_count count_cpus_ = &usable_cpus;
   std::atomic<std::uint32_t> cpus_{1};
   std::atomic<bool> follows_cpus_{false};    // atomic: until set_tokens()

@@ -1,0 +1,4 @@
+#pragma once
+
+/// What the operating system tells a process, and the processes it starts.
+#include <ringo/os/signal.hpp>
