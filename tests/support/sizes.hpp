@@ -70,6 +70,10 @@ inline constexpr count ordinary_runs          = pick<count>(10'000,    10'000,  
 inline constexpr count dynamic_channels       = pick<count>(10'000,    5'000,     2'000);
 inline constexpr count exhaustive_selects     = pick<count>(3'000,     2'000,     500);
 inline constexpr count thread_values          = pick<count>(500,       200,       100);
+
+// Signals.
+inline constexpr count raised_signals         = pick<count>(5'000,     2'000,     1'000);
+inline constexpr count storm_subscriptions    = pick<count>(300,       100,       60);
 // clang-format on
 
 }  // namespace ringo::test::sizes
