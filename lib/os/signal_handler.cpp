@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <ringo/detail/assert.hpp>
+
 #include "base/signal_action.hpp"
 
 /// The steps are in signal_hub.hpp.
@@ -99,6 +101,7 @@ void install_handler(int signal) noexcept {
   // On the alternate stack: a fiber's own may be nearly full.
   mine.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
   ::sigfillset(&mine.sa_mask);
+  RINGO_ASSERT(s.arrived.load() == 0);  // or else it would go to who did not subscribe in time
   s.mode.store(handler_mode::wanted);
   struct sigaction before {};
   if (change_action(signal, &mine, &before) != 0) {

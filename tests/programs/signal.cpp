@@ -72,8 +72,9 @@ void atomic_stop() {
   for (int i = 0; i < tries_max; ++i) {
     const auto ch = subscribed();
     ringo::wait_group group;
+    if (i % 2 == 0) send();
     group.go([=] { os_signal::stop(ch); });
-    send();
+    if (i % 2 == 1) send();
     if (ringo::select(ringo::recv(ch, [](auto) { std::puts("received"); }),
                       ringo::recv(ringo::after(patience))) == 1) {
       std::printf("lost in try %d\n", i);
