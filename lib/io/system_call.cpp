@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/broken_pipe.hpp"
+
 namespace ringo::detail {
 namespace {
 
@@ -35,7 +37,7 @@ std::int64_t call(const operation& op) noexcept {
       return op.offset < 0 ? ::read(op.fd, op.data, size)
                            : ::pread(op.fd, op.data, size, op.offset);
     case opcode::write:
-      return op.offset < 0 ? ::write(op.fd, op.data, size)
+      return op.offset < 0 ? write_unsignaled(op.fd, op.data, size)
                            : ::pwrite(op.fd, op.data, size, op.offset);
     case opcode::sync: return op.flags == 1 ? ::fdatasync(op.fd) : ::fsync(op.fd);
   }
