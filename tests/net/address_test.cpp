@@ -287,7 +287,7 @@ TEST_CASE("address: is made of bytes and gives them back") {
 
   CHECK(address::from_bytes("\x01\x02\x03\x04").value() == parsed("1.2.3.4"));
   CHECK(address::from_bytes(v6.v6_bytes()).value() == parsed("fe80::1"));
-  for (const std::size_t size : {0, 3, 5, 15, 17}) {
+  for (const std::size_t size : {0U, 3U, 5U, 15U, 17U}) {
     const std::vector<std::byte> bytes(size);
     CHECK(address::from_bytes(bytes).error() == std::errc::invalid_argument);
   }
