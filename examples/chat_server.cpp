@@ -43,7 +43,7 @@ struct member {
 using member_ref = std::shared_ptr<member>;
 
 struct event {
-  enum class kind { join, leave, rename, say, who } what = kind::say;
+  enum class kind { join, leave, quit, rename, say, who } what = kind::say;
   member_ref from;
   std::string name;
   std::string text = {};
@@ -73,8 +73,10 @@ void run_room(const ringo::context& stop, const room& events) {
         tell_all("* " + name + " is here\n");
         break;
       case event::kind::leave:
+      case event::kind::quit:
         here.erase(from);
         tell_all("* " + name + " has left\n");
+        if (what == event::kind::quit) from->lines.close();  // the room is the one that sends
         break;
       case event::kind::rename:
         here[from] = text;
@@ -120,7 +122,7 @@ void write_lines(const ringo::context& ctx,
     const auto silence = ringo::after(silence_max);
     const auto what = ringo::select(
         ringo::recv(to->lines, line), ringo::recv(silence, [](auto) {}), ringo::recv(ctx.done()));
-    if (what == 2) return;
+    if (what == 2 || !line) return;
     if (conn.set_write_deadline(std::chrono::steady_clock::now() + write_max)) return;
     if (conn.write(ctx, *line)) return static_cast<void>(conn.close());
   }
@@ -152,16 +154,14 @@ void read_lines(const ringo::context& ctx,
     }
     if (!line.empty() && here.send(ctx, std::move(next))) return;
   }
-  static_cast<void>(here.send(ctx, {kind::leave, me, name}));
+  static_cast<void>(here.send(ctx, {kind::quit, me, name}));
 }
 
 void serve(const ringo::context& stop, const ringo::net::tcp_conn& conn, house& rooms, int number) {
   const auto me = std::make_shared<member>();
-  const auto [ctx, cancel] = ringo::with_cancel(stop);
-  auto writer = ringo::spawn([ctx = ctx, &conn, me] { write_lines(ctx, conn, me); });
-  read_lines(ctx, conn, rooms, me, "guest" + std::to_string(number));
-  cancel();
-  writer.join();
+  auto writer = ringo::spawn([&] { write_lines(stop, conn, me); });
+  read_lines(stop, conn, rooms, me, "guest" + std::to_string(number));
+  writer.join();  // it writes what the room has said until then
 }
 
 int serve_all(const std::string& address) {
