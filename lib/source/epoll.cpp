@@ -55,14 +55,19 @@ class epoll_engine final : public engine {
 
   void wait(time_point deadline, fiber_queue& ended) noexcept override {
     std::array<epoll_event, events_max> events;
-    apply(events.data(), epoll_wait_until(events.data(), deadline), ended);
+    if (!wake_.sleep_begins()) deadline = time_point::min();
+    const int count = epoll_wait_until(events.data(), deadline);
+    wake_.sleep_ends();
+    apply(events.data(), count, ended);
   }
 
   /// Without anything under way there is nothing to fetch, and no system call is made.
   void reap(fiber_queue& ended) noexcept override {
     if (!busy()) return;
     std::array<epoll_event, events_max> events;
-    apply(events.data(), ::epoll_wait(epoll_, events.data(), events_max, 0), ended);
+    if (apply(events.data(), ::epoll_wait(epoll_, events.data(), events_max, 0), ended)) {
+      wake_.taken();
+    }
   }
 
   void wake() noexcept override { wake_.signal(); }
@@ -152,9 +157,12 @@ class epoll_engine final : public engine {
     return 0;
   }
 
-  void apply(const epoll_event* events, int count, fiber_queue& ended) noexcept {
+  /// True: the wake event was among them.
+  bool apply(const epoll_event* events, int count, fiber_queue& ended) noexcept {
+    bool woken = false;
     for (int i = 0; i < count; ++i) {
       auto* const entry = static_cast<poll_entry*>(events[i].data.ptr);
+      woken |= entry == nullptr;
       if (entry == nullptr) continue;
       const std::uint32_t what = events[i].events;
       if ((what & (EPOLLRDHUP | failed)) != 0) entry->hung_up.store(true);
@@ -162,6 +170,7 @@ class epoll_engine final : public engine {
       if (both || (what & readable) != 0) announce(*entry, poll_entry::reading, ended);
       if (both || (what & EPOLLOUT) != 0) announce(*entry, poll_entry::writing, ended);
     }
+    return woken;
   }
 
   void announce(poll_entry& entry, entry_direction d, fiber_queue& ended) noexcept {

@@ -46,15 +46,14 @@ void ring_engine::wait(time_point deadline, fiber_queue& ended) noexcept {
   if (stuck || (faults_ != nullptr && faults_->keeps_any())) {
     deadline = std::min(deadline, steady_clock::now() + retry_patience);
   }
-  sleeping_.exchange(true);
-  const bool woken = woken_.exchange(false);
-  if (woken || !ended.empty() || queues_.completion_pending()) deadline = time_point::min();
+  if (!wake_.sleep_begins() || !ended.empty() || queues_.completion_pending())
+    deadline = time_point::min();
   const int taken = queues_.submit_and_wait(deadline == time_point::min() ? 0 : 1, deadline);
   if (taken == -EBUSY || taken == -EAGAIN || taken == -ENOMEM) {
     // What is queued stays queued.
     queues_.wait(std::min(deadline, steady_clock::now() + retry_patience));
   }
-  sleeping_.store(false);
+  wake_.sleep_ends();
   collect(reaper::sleeper, ended);
 }
 

@@ -56,11 +56,8 @@
 /// What a stuck owner has not submitted cannot be cancelled by others, nor can what its kernel
 /// threads do (files), nor anything before Linux 6.0: such a cancellation waits for the owner.
 ///
-/// Waking: the wake event is polled by one request that stays armed.
-///   owner, wait():  1. sleeping = true   2. woken? then do not sleep   3. sleep
-///   reaper:         1. woken = true      2. sleeping? then signal the wake event again
-/// Either the owner sees `woken`, or the reaper sees `sleeping`: taking the completion of a wake-up
-/// away from the owner does not lose it. Where the request has ended (the completion queue was
+/// Waking: the wake event is polled by one request that stays armed. A reaper that takes its
+/// completion says so (see wake_event.hpp). Where the request has ended (the completion queue was
 /// full), its last completion is left to the owner, who arms it again before it sleeps.
 
 namespace ringo::detail {
@@ -133,10 +130,6 @@ class ring_engine final : public engine {
   std::atomic<bool> rearm_due_{true};  // and at first, since a poll is its submitter's
   operation_stack<&operation::next> waiting_;
   operation_stack<&operation::mail> mail_;
-
-  // As the protocol says.
-  std::atomic<bool> sleeping_{false};
-  std::atomic<bool> woken_{false};
 
   std::atomic<bool> reaping_{false};         // the try-lock
   std::atomic<std::uint64_t> completed_{0};  // changed under it

@@ -85,9 +85,7 @@ void ring_engine::complete(operation& op, std::int32_t result, fiber_queue& ende
 
 void ring_engine::note_wake(reaper who, std::uint32_t flags) noexcept {
   if ((flags & IORING_CQE_F_MORE) == 0) rearm_due_.store(true);
-  if (who == reaper::sleeper) return;
-  woken_.exchange(true);
-  if (sleeping_.load()) wake_.signal();
+  if (who != reaper::sleeper) wake_.taken();
 }
 
 }  // namespace ringo::detail

@@ -19,6 +19,7 @@
 #include <mutex>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <ringo/detail/spinlock.hpp>
@@ -152,7 +153,7 @@ class waiter {
   /// The owner's thread, as a departing fiber: `op` says what is wanted. True: it has ended
   /// already.
   [[nodiscard]] bool start() {
-    REQUIRE_FALSE(under_way_);
+    if (under_way_) FAIL("started twice");
     under_way_ = true;
     op.who = who_;
     op.holds.store(2);
@@ -178,9 +179,9 @@ class waiter {
       const detail::spin_guard guard(lock_);
       listed_ = false;
     }
-    REQUIRE(under_way_);
+    if (!under_way_) FAIL("ended twice");
     under_way_ = false;
-    REQUIRE((op.holds.load() & ~operation::called_off) == 0);
+    if ((op.holds.load() & ~operation::called_off) != 0) FAIL("somebody still has a hold");
     return op.result;
   }
 
@@ -245,7 +246,7 @@ void wait_once(engine& source, hand_over* others, Visit visit) {
   const auto limit = sizes::patience;
   const auto start = detail::steady_clock::now();
   source.wait(start + limit, ended);
-  CHECK(detail::steady_clock::now() - start < limit);  // else a wake-up was lost
+  if (detail::steady_clock::now() - start >= limit) FAIL("a wake-up was lost");
   source.reap(ended);
   while (fiber* f = ended.pop()) visit(waiter::of(f));
   if (others == nullptr) return;
