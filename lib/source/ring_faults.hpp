@@ -21,7 +21,8 @@ struct ring_completion;
 /// Each rate: how often, of 256 times.
 struct ring_fault_plan {
   std::uint64_t seed = 1;
-  std::uint8_t shortened = 0;    ///< a transfer is given less room or fewer bytes than it wants
+  std::uint8_t shortened = 0;        ///< a transfer is given less room or fewer bytes than it wants
+  std::uint32_t shortened_from = 2;  ///< those of so many bytes or more
   std::uint8_t refused = 0;      ///< an operation is not done; its result is an error that passes
   std::uint8_t enter_fails = 0;  ///< the kernel takes nothing: ENOMEM, EAGAIN, EBUSY
   std::uint8_t late = 0;         ///< a completion is kept back for a while, behind later ones
@@ -41,7 +42,7 @@ class ring_faults {
   int enter_error() noexcept;
   /// 0, or the result of an operation that is not to be done at all.
   std::int32_t refusal() noexcept;
-  /// May shorten a transfer of more than one byte.
+  /// May shorten a transfer.
   std::uint32_t shortened(std::uint32_t length) noexcept;
 
   // Under the engine's try-lock.
