@@ -29,7 +29,8 @@ class engine {
   virtual void wait(time_point deadline, fiber_queue& ended) noexcept = 0;
 
   /// Collects what has completed; never blocks. By the owner it also hands to the kernel what was
-  /// started. Any thread: it gives up when another one is at it.
+  /// started. Any thread: it gives up when another one is at it. A wake-up that it comes across is
+  /// not lost to the owner.
   virtual void reap(fiber_queue& ended) noexcept = 0;
 
   /// Hands to the kernel what was started; before the owner is busy with something else for long.

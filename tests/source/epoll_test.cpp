@@ -1,0 +1,109 @@
+// What only the epoll engine promises: where its events go.
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <system_error>
+#include <thread>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "source/engine.hpp"
+#include "source/poll_entry.hpp"
+#include "support/sizes.hpp"
+
+using namespace ringo::test;
+using namespace ringo::detail;
+
+namespace {
+
+std::unique_ptr<engine> make() {
+  std::error_code error;
+  auto made = make_epoll_engine(error);
+  REQUIRE(made != nullptr);
+  return made;
+}
+
+/// Waits for an eventfd to become readable, as a fiber would.
+class waiting_operation {
+ public:
+  void start(engine& source, fiber* who) {
+    op_.code = opcode::poll;
+    op_.events = POLLIN;
+    op_.fd = fd_;
+    op_.entry = take_poll_entry();
+    op_.who = who;
+    op_.holds = 2;
+    source.start(op_);
+    static_cast<void>(op_.let_go());
+  }
+  void signal() {
+    const std::uint64_t one = 1;
+    CHECK(::write(fd_, &one, sizeof one) == sizeof one);
+  }
+  /// Ends it, unless it has ended.
+  void end() {
+    static_cast<void>(op_.home->cancel(op_));
+    while ((op_.holds & ~operation::called_off) != 0) std::this_thread::yield();
+    {
+      spin_guard guard(op_.entry->lock);
+      op_.entry->home.load()->forget(*op_.entry);
+      op_.entry->leave_set();
+    }
+    give_back(*op_.entry);
+    std::uint64_t count = 0;
+    static_cast<void>(::read(fd_, &count, sizeof count));
+  }
+
+  waiting_operation() = default;
+  waiting_operation(const waiting_operation&) = delete;
+  waiting_operation& operator=(const waiting_operation&) = delete;
+  ~waiting_operation() { ::close(fd_); }
+
+ private:
+  operation op_;
+  const int fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+};
+
+}  // namespace
+
+// The event of the wake-up is told to one thread only. When that was one which reaped for the
+// owner, the owner slept on, counted as awake, and nobody woke any worker any more.
+TEST_CASE("epoll: a wake-up that another thread has fetched still ends the owner's wait") {
+  constexpr auto rounds = sizes::pick<std::size_t>(50'000, 20'000, 5'000);
+  const auto source = make();
+  waiting_operation other;
+  fiber nobody;
+  other.start(*source, &nobody);  // without one nothing is fetched
+  std::atomic<bool> over{false};
+  std::thread thief([&] {
+    fiber_queue ended;
+    while (!over) source->reap(ended);
+    CHECK(ended.empty());
+  });
+  std::atomic<std::size_t> sent{0};
+  std::atomic<std::size_t> seen{0};
+  std::thread waker([&] {
+    for (std::size_t i = 1; i <= rounds; ++i) {
+      sent = i;
+      source->wake();
+      while (seen != i) std::this_thread::yield();
+    }
+  });
+  for (std::size_t i = 1; i <= rounds; ++i) {
+    fiber_queue ended;
+    while (sent != i) source->wait(never, ended);
+    CHECK(ended.empty());
+    seen = i;
+  }
+  over = true;
+  waker.join();
+  thief.join();
+  other.end();
+}
