@@ -260,8 +260,10 @@ bool scheduler::is_adopted_thread(std::int32_t thread_id) const noexcept {
 }
 
 bool scheduler::nothing_can_happen() noexcept {
-  if (!armed_.load() || gate_.awake() != 0 || work_visible() || outside_.load() != 0 ||
-      pending_operations()) {
+  // In this order: what is expected from outside is pending until its fiber is queued, and whoever
+  // takes a fiber from a queue is awake.
+  if (!armed_.load() || outside_.load() != 0 || pending_operations() || work_visible() ||
+      gate_.awake() != 0) {
     return false;
   }
   spin_guard guard(token_lock_);

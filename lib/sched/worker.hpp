@@ -173,7 +173,7 @@ class worker {
   fiber* take_local() noexcept;
   fiber* take_injected() noexcept;
   bool collect() noexcept;
-  void push_ended(fiber_queue& ended) noexcept;
+  void push_ended(engine& source, fiber_queue& ended) noexcept;
   void inject_ended(fiber_queue& ended) noexcept;
   fiber* search() noexcept;
   fiber* steal(time_point now) noexcept;

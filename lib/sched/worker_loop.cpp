@@ -176,10 +176,12 @@ fiber* worker::take_injected() noexcept {
 }
 
 /// Queues the fibers whose operations have ended.
-void worker::push_ended(fiber_queue& ended) noexcept {
-  while (fiber* f = ended.pop()) {
+void worker::push_ended(engine& source, fiber_queue& ended) noexcept {
+  std::uint32_t count = 0;
+  for (; fiber* f = ended.pop(); ++count) {
     if (wake(*f)) push_back(f);
   }
+  source.handed_over(count);
 }
 
 /// Takes what timers and completions have made ready. True: there was something.
@@ -189,7 +191,7 @@ bool worker::collect() noexcept {
   while (fiber* f = ready_fibers.pop()) push_back(f);
   fiber_queue ended;
   source_->reap(ended);
-  push_ended(ended);
+  push_ended(*source_, ended);
   return !next_.empty() || !queue_.empty();  // timers may also make fibers ready by themselves
 }
 
@@ -260,7 +262,7 @@ void worker::sleep() noexcept {
     if (kind.last) owner_.check_deadlock();
     fiber_queue ended;
     source_->wait(deadline, ended);
-    push_ended(ended);
+    push_ended(*source_, ended);
   }
   // Taken out by a waker: it has counted this worker as searching. And who queued work during a nap
   // relied on its end: this worker looks, unless another one does.
@@ -284,7 +286,7 @@ void worker::watch() noexcept {
     if (other->timers_.next() <= now) other->timers_.expire(now, ready_fibers);
     fiber_queue ended;
     other->source_->reap(ended);
-    push_ended(ended);
+    push_ended(*other->source_, ended);
     const std::uint64_t ticks = other->ticks_.get();
     if (ticks == other->watched_ticks_.exchange(ticks) && !other->next_.empty()) {
       if (fiber* f = other->next_.rob()) ready_fibers.push(f);
@@ -295,9 +297,11 @@ void worker::watch() noexcept {
 
 /// The same where others find them.
 void worker::inject_ended(fiber_queue& ended) noexcept {
-  while (fiber* f = ended.pop()) {
+  std::uint32_t count = 0;
+  for (; fiber* f = ended.pop(); ++count) {
     if (wake(*f)) owner_.injected().push(f);
   }
+  source_->handed_over(count);
 }
 
 /// Everything queued here goes to where others find it.

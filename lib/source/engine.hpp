@@ -33,6 +33,11 @@ class engine {
   /// not lost to the owner.
   virtual void reap(fiber_queue& ended) noexcept = 0;
 
+  /// So many of the fibers that wait() or reap() have handed back here are queued now. Until then
+  /// their operations count as under way: who looks for a deadlock finds them here or there. Any
+  /// thread.
+  virtual void handed_over(std::uint32_t /*count*/) noexcept {}
+
   /// Hands to the kernel what was started; before the owner is busy with something else for long.
   /// Owner only.
   virtual void flush() noexcept {}
@@ -53,7 +58,7 @@ class engine {
   /// owner's thread ends. Owner only.
   virtual void cancel_all(fiber_queue& ended) noexcept = 0;
 
-  /// Whether any operation is under way; a snapshot.
+  /// Whether any operation is under way, or has ended without its fiber being queued; a snapshot.
   virtual bool busy() const noexcept = 0;
 
   /// Whether operations need the descriptor's poll_entry: the engine tells when to try again, and

@@ -77,8 +77,7 @@ class epoll_engine final : public engine {
     // The engine whose set the descriptor is in: where its events come from.
     auto* const home = error == 0 ? static_cast<epoll_engine*>(op.entry->home.load()) : this;
     op.home = home;
-    home->waiting_.fetch_add(1,
-                             std::memory_order_relaxed);  // relaxed: a hint to others, see busy()
+    home->waiting_.fetch_add(1);
     if (error != 0) return home->finish(op, -error);
     std::atomic<std::uintptr_t>& word = op.entry->waiting[direction_of(op)];
     std::uintptr_t seen = poll_entry::nobody;
@@ -103,8 +102,10 @@ class epoll_engine final : public engine {
   void cancel_all(fiber_queue& /*ended*/) noexcept override {}
 
   /// Exact for whoever knows that no fiber runs.
-  bool busy() const noexcept override {
-    return waiting_.load(std::memory_order_relaxed) != 0;  // relaxed: see above
+  bool busy() const noexcept override { return waiting_.load() != 0; }
+
+  void handed_over(std::uint32_t count) noexcept override {
+    if (count != 0) waiting_.fetch_sub(count);
   }
 
   bool needs_entry() const noexcept override { return true; }
@@ -117,11 +118,11 @@ class epoll_engine final : public engine {
  private:
   int epoll_ = -1;
   wake_event wake_;
-  std::atomic<std::uint32_t> waiting_{0};  // operations under way
+  std::atomic<std::uint32_t> waiting_{0};  // operations under way, see busy()
 
   void finish(operation& op, int result) noexcept {
     op.result = result;
-    waiting_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: see busy()
+    waiting_.fetch_sub(1);
     // The departure or the canceller that this was called from has a hold.
     [[maybe_unused]] const bool last = op.let_go();
     RINGO_ASSERT(!last);
@@ -185,9 +186,17 @@ class epoll_engine final : public engine {
     auto& op = *reinterpret_cast<operation*>(seen);
     sanitizer_acquire(&op);
     op.result = -EAGAIN;
-    waiting_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: see busy()
+    // An event that was fetched before the entry went to its present owner.
+    if (op.home != this) {
+      waiting_.fetch_add(1);
+      static_cast<epoll_engine*>(op.home)->waiting_.fetch_sub(1);
+    }
     fiber* const who = op.who;
-    if (op.let_go()) ended.push(who);
+    if (op.let_go()) {
+      ended.push(who);  // counted until handed_over()
+    } else {
+      waiting_.fetch_sub(1);
+    }
   }
 
   int epoll_wait_until(epoll_event* events, time_point deadline) noexcept {

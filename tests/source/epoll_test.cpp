@@ -11,8 +11,12 @@
 #include <thread>
 
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <ringo/detail/config.hpp>
 
 #include "source/engine.hpp"
 #include "source/poll_entry.hpp"
@@ -107,3 +111,78 @@ TEST_CASE("epoll: a wake-up that another thread has fetched still ends the owner
   thief.join();
   other.end();
 }
+
+// The interleaving under test: a sleeper has fetched the event of the only operation and is not
+// counted as awake yet, while the last worker that goes to sleep asks whether anything can happen.
+TEST_CASE("epoll: an operation that has ended is under way until its fiber is queued") {
+  const auto source = make();
+  waiting_operation op;
+  fiber who;
+  op.start(*source, &who);
+  CHECK(source->busy());
+  op.signal();
+  fiber_queue ended;
+  while (ended.empty()) source->wait(never, ended);
+  CHECK(ended.pop() == &who);
+  CHECK(source->busy());
+  source->handed_over(1);
+  CHECK_FALSE(source->busy());
+  op.end();
+  CHECK_FALSE(source->busy());
+}
+
+#if !RINGO_TSAN && !RINGO_ASAN  // which have an epoll_wait of their own
+
+namespace {
+
+// What the thread that reaps stops at, between the event and what it does with it.
+std::atomic<bool> stop_after_fetch{false};
+std::atomic<bool> fetched{false};
+
+}  // namespace
+
+/// The engine's, too.
+extern "C" int epoll_wait(int set, epoll_event* events, int events_max, int timeout) {
+  const int count =
+      static_cast<int>(::syscall(SYS_epoll_pwait, set, events, events_max, timeout, nullptr, 0));
+  if (count > 0 && timeout == 0 && stop_after_fetch) {
+    fetched = true;
+    while (stop_after_fetch) std::this_thread::yield();
+  }
+  return count;
+}
+
+// The interleaving under test: a thread has fetched an event, then its descriptor is closed and
+// the entry goes to another one, in another engine. The event may end what waits there, but that
+// engine must not count it for ever, nor this one end up below nothing.
+TEST_CASE("epoll: an event that comes late for its descriptor leaves no trace") {
+  const auto first = make();
+  const auto second = make();
+  waiting_operation always;
+  waiting_operation before;
+  waiting_operation after;
+  std::array<fiber, 3> fibers;
+  always.start(*first, &fibers[0]);
+  before.start(*first, &fibers[1]);
+  stop_after_fetch = true;
+  before.signal();
+  std::thread thief([&] {
+    fiber_queue ended;
+    first->reap(ended);
+    CHECK(ended.pop() == &fibers[2]);
+    CHECK(ended.empty());
+    first->handed_over(1);
+  });
+  while (!fetched) std::this_thread::yield();
+  before.end();
+  after.start(*second, &fibers[2]);
+  stop_after_fetch = false;
+  thief.join();
+  CHECK(first->busy());
+  always.end();
+  CHECK_FALSE(first->busy());
+  CHECK_FALSE(second->busy());
+  after.end();
+}
+
+#endif
