@@ -68,8 +68,10 @@ const preference preferences[] = {
 }  // namespace
 
 TEST_CASE("NT-30: of two destinations the one that RFC 6724 prefers comes first") {
-  for (const auto& [rule, better, worse] : preferences) {
-    CAPTURE(rule);
+  for (const auto& row : preferences) {
+    const auto& better = row.better;
+    const auto& worse = row.worse;
+    CAPTURE(row.rule);
     CAPTURE(better.first);
     CAPTURE(worse.first);
     const std::vector<std::string> wanted{better.first, worse.first};

@@ -109,15 +109,15 @@ struct socket_at {
 }  // namespace
 
 TEST_CASE("endpoint: parse takes what Go takes, and reads the same from it") {
-  for (const auto& [text, printed] : rows) {
-    CAPTURE(std::string(text));
-    const auto got = endpoint::parse(text);
-    REQUIRE(got.has_value() == (printed != refused));
+  for (const auto& row : rows) {
+    CAPTURE(std::string(row.text));
+    const auto got = endpoint::parse(row.text);
+    REQUIRE(got.has_value() == (row.printed != refused));
     if (!got) {
       CHECK(got.error() == std::errc::invalid_argument);
       continue;
     }
-    CHECK(got->to_string() == printed);
+    CHECK(got->to_string() == row.printed);
     CHECK(parsed(got->to_string()) == *got);
   }
 }

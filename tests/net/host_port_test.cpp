@@ -72,15 +72,15 @@ constexpr row rows[] = {
 }  // namespace
 
 TEST_CASE("host_port: split_host_port takes what Go takes, and says the same of the rest") {
-  for (const auto& [text, host, port, error] : rows) {
-    CAPTURE(std::string(text));
-    const auto got = split_host_port(text);
-    REQUIRE(got.has_value() == (error == split));
+  for (const auto& row : rows) {
+    CAPTURE(std::string(row.text));
+    const auto got = split_host_port(row.text);
+    REQUIRE(got.has_value() == (row.error == split));
     if (got) {
-      CHECK(got->host == host);
-      CHECK(got->port == port);
+      CHECK(got->host == row.host);
+      CHECK(got->port == row.port);
     } else {
-      CHECK(got.error() == error);
+      CHECK(got.error() == row.error);
       CHECK(got.error() == std::errc::invalid_argument);
     }
   }
