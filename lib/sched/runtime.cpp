@@ -18,6 +18,7 @@
 #include "sched/current.hpp"
 #include "sched/exploration.hpp"
 #include "sched/fork_guard.hpp"
+#include "sched/run_number.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/signal_stack.hpp"
 #include "sched/worker.hpp"
@@ -125,6 +126,7 @@ void wait_for_last_report() noexcept {
 void run_main(const options& wanted, void (*body)(void*), void* argument) {
   refuse_after_fork();
   const run_guard guard;
+  run_number.fetch_add(1);
   scheduler& s = scheduler::instance();
   install_overflow_handler();
   install_fork_handler();
