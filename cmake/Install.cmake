@@ -12,17 +12,18 @@ configure_package_config_file(cmake/ringoConfig.cmake.in ${PROJECT_BINARY_DIR}/r
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/ringoConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/ringoConfig.cmake ${PROJECT_BINARY_DIR}/ringoConfigVersion.cmake
-  ${PROJECT_SOURCE_DIR}/cmake/Findliburing.cmake DESTINATION ${package_dir})
+  ${PROJECT_SOURCE_DIR}/cmake/Findliburing.cmake ${PROJECT_SOURCE_DIR}/cmake/Findcares.cmake
+  DESTINATION ${package_dir})
 
 # ringo.pc finds its prefix from its own place, so that the installed tree can be moved.
 file(RELATIVE_PATH pc_prefix /prefix/${pkgconfig_dir} /prefix)
 string(REGEX REPLACE "/$" "" pc_prefix ${pc_prefix})
 if(RINGO_BUILD_SHARED OR BUILD_SHARED_LIBS)
   # A shared library brings its own dependencies; only `pkg-config --static` asks for them.
-  set(pc_dependencies "Libs.private: -lboost_context\nRequires.private: liburing")
+  set(pc_dependencies "Libs.private: -lboost_context\nRequires.private: liburing libcares")
 else()
   set(pc_libs " -lboost_context")
-  set(pc_dependencies "Requires: liburing")
+  set(pc_dependencies "Requires: liburing libcares")
 endif()
 if(RINGO_ASSERTIONS)
   set(pc_definitions " -DRINGO_ASSERTIONS=1")

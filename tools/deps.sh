@@ -35,6 +35,7 @@ missing 'clang-format-14|clang-format' has_command clang-format
 missing 'llvm-14|llvm' has_command llvm-symbolizer
 missing valgrind has_command valgrind
 missing liburing-dev has_header liburing.h
+missing libc-ares-dev has_header ares.h
 missing libboost-context-dev has_header boost/context/detail/fcontext.hpp
 missing libboost-fiber-dev has_header boost/fiber/all.hpp
 missing doctest-dev has_header doctest/doctest.h
