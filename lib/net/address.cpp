@@ -71,6 +71,26 @@ struct v6_reader {
     return true;
   }
 
+  /// Takes one group, and the colons behind it, off `text`.
+  bool add_leading(std::string_view& text) {
+    const std::size_t digits = count_leading(text, hex_digits);
+    if (digits == 0 || digits > 4) return false;
+    unsigned group = 0;
+    for (const char digit : text.substr(0, digits)) group = group << 4 | hex_value(digit);
+    text.remove_prefix(digits);
+    if (!add(group)) return false;
+    if (text.empty()) return true;
+    if (text.starts_with("::")) {
+      if (gap) return false;
+      gap = filled;
+      text.remove_prefix(2);
+      return true;
+    }
+    if (text.front() != ':' || text.size() == 1) return false;
+    text.remove_prefix(1);
+    return true;
+  }
+
   std::optional<v6_array> finish() {
     // "::" stands for one group of zeros at least.
     if (gap.has_value() == (filled == bytes.size())) return {};
@@ -95,20 +115,7 @@ std::optional<v6_array> parse_v6(std::string_view text) {
       if (!read.add_v4(text)) return {};
       break;
     }
-    if (digits == 0 || digits > 4) return {};
-    unsigned group = 0;
-    for (const char digit : text.substr(0, digits)) group = group << 4 | hex_value(digit);
-    if (!read.add(group)) return {};
-    text.remove_prefix(digits);
-    if (text.empty()) break;
-    if (text.starts_with("::")) {
-      if (read.gap) return {};
-      read.gap = read.filled;
-      text.remove_prefix(2);
-    } else {
-      if (text.front() != ':' || text.size() == 1) return {};
-      text.remove_prefix(1);
-    }
+    if (!read.add_leading(text)) return {};
   }
   return read.finish();
 }

@@ -165,6 +165,7 @@ struct dns_callbacks {
   static int connect_socket(int fd, const sockaddr* to, socklen_t size, void* /*argument*/) {
     return ::connect(fd, to, size);
   }
+  // NOLINTNEXTLINE(readability-function-size): c-ares wants it so
   static ssize_t receive(
       int fd, void* to, std::size_t size, int flags, sockaddr* from, socklen_t* length, void*) {
     return ::recvfrom(fd, to, size, flags, from, length);
