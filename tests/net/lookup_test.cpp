@@ -172,7 +172,7 @@ TEST_CASE("lookup: servers that do not answer, or answer nonsense, time out") {
       const auto error = own.lookup(name).error();
       EXPECT(error == lookup_errc::timed_out || error == lookup_errc::bad_answer);
       if (error == lookup_errc::timed_out) EXPECT(error == std::errc::timed_out);
-      EXPECT(server.asked(name) >= 2);
+      eventually([&] { return server.asked(name) >= 2; }, "the questions to be seen");
     }
     EXPECT(own.lookup("silent.test").error() == lookup_errc::timed_out);
   });
@@ -192,7 +192,7 @@ TEST_CASE("lookup: the next server is asked when one is silent or gone") {
     options.attempts = 8;
     options.servers = {silent.where(), gone, good.where()};
     EXPECT(resolver(options).lookup("a.test").value() == parsed({"192.0.2.1"}));
-    EXPECT(silent.asked("a.test") >= 1);
+    eventually([&] { return silent.asked("a.test") >= 1; }, "the question to be seen");
     options.servers = {gone};
     EXPECT(resolver(options).lookup("a.test").error() == lookup_errc::temporary_failure);
   });
@@ -260,7 +260,7 @@ TEST_CASE("NT-30: what resolv.conf says of TCP, attempts and timeouts counts") {
     options.attempts = 0;
     options.timeout = 10ms;
     EXPECT(resolver(options).lookup("s.test.").error() == lookup_errc::timed_out);
-    EXPECT_EQ(server.asked("s.test"), 2 * 3);
+    eventually([&] { return server.asked("s.test") == 2 * 3; }, "the questions to be seen");
   });
 }
 
