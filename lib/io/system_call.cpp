@@ -15,6 +15,8 @@ namespace {
 // What one call moves at most, as in Go: some systems' calls fail above 2 GiB.
 constexpr std::size_t size_max = std::size_t{1} << 30;
 
+/// -1 with errno set, or a negative code of our own. errno is only read here: the fibers of a
+/// thread share it, and ThreadSanitizer takes it for a race when they write it.
 std::int64_t call(const operation& op) noexcept {
   const std::size_t size = std::min(op.size, size_max);
   switch (op.code) {
@@ -22,9 +24,7 @@ std::int64_t call(const operation& op) noexcept {
       pollfd polled{op.fd, static_cast<short>(op.events), 0};
       const int count = ::poll(&polled, 1, 0);
       if (count > 0) return polled.revents;
-      if (count < 0) return count;
-      errno = EAGAIN;
-      return -1;
+      return count < 0 ? -1 : -EAGAIN;
     }
     case opcode::receive: return ::recv(op.fd, op.data, size, op.flags | MSG_DONTWAIT);
     case opcode::send: return ::send(op.fd, op.data, size, op.flags | MSG_DONTWAIT);
@@ -49,7 +49,7 @@ std::int64_t call(const operation& op) noexcept {
 std::int64_t make_call(const operation& op) noexcept {
   for (;;) {
     const std::int64_t result = call(op);
-    if (result >= 0) return result;
+    if (result != -1) return result;
     if (errno != EINTR) return -errno;
   }
 }
