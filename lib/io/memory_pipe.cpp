@@ -21,8 +21,9 @@
 /// - Everybody waits in a condition variable and looks again at all that could end his wait. A
 ///   deadline is a number that is compared with the clock; the timer only makes the waiter look, so
 ///   that a timer of an earlier deadline does no harm. Setting one wakes all who follow it.
-/// - Of those who want an offer, or the turn, one is woken. It may find that it must give up; so
-///   whoever leaves with something left to do wakes the next one.
+/// - Of those who want an offer, or the turn, one is woken. A context that ends his wait has taken
+///   no notification, and all other reasons to fail he shares with those behind him, who are woken
+///   for them too; so none is lost. Who leaves a part of an offer wakes the next reader.
 /// - What was taken is written, whatever else has happened before its writer looks.
 
 namespace ringo::io {
@@ -148,7 +149,7 @@ std::size_t memory_end::take(buffer into) {
   in_.count += count;
   in_.offer = in_.content_with_one ? const_buffer()
                                    : const_buffer(from.data() + count, from.size() - count);
-  if (in_.offer.empty()) in_.taken.notify_one();
+  (in_.offer.empty() ? in_.taken : in_.readers).notify_one();
   return count;
 }
 
@@ -161,7 +162,6 @@ result<std::size_t> memory_end::read(const context* ctx, buffer into) {
   }
   std::size_t count = 0;
   if (!error && !into.empty()) count = take(into);
-  if (!in_.offer.empty()) in_.readers.notify_one();
   if (error) return error;
   return count;
 }
@@ -206,10 +206,7 @@ result<std::size_t> memory_end::write(const context* ctx,
   while (!(error = write_error()) && !nothing && out_.busy) {
     if ((error = sleep(out_.writers, lock, ctx, out_.write_deadline))) break;
   }
-  if (error) {
-    if (!out_.busy) out_.writers.notify_one();
-    return error;
-  }
+  if (error) return error;
   if (nothing) return std::size_t{0};
   const turn mine(out_, some);
   for (const const_buffer& piece : pieces) {

@@ -252,6 +252,37 @@ TEST_CASE("memory_pipe: an offer is not lost on a reader that gives up") {
   });
 }
 
+TEST_CASE("memory_pipe: a reader that takes a part wakes the next one") {
+  run_on_each([] {
+    auto [c1, c2] = memory_pipe();
+    const auto read_two = [c = c2] { EXPECT_EQ(read_some(c, 2).size(), std::size_t{2}); };
+    auto first = go_until_parked(parked, read_two);
+    auto second = go_until_parked(parked, read_two);
+    EXPECT_EQ(c1.write("abcd"), none);
+    EXPECT_EQ(first.wait(), "");
+    EXPECT_EQ(second.wait(), "");
+  });
+}
+
+// The writer is called off, and before it runs again its bytes are read.
+TEST_CASE("memory_pipe: what was read was written, though its context is done") {
+  run_on_each([] {
+    for (int round = 0; round < 20; ++round) {
+      auto [c1, c2] = memory_pipe();
+      const auto [ctx, cancel] = ringo::with_cancel(ringo::background());
+      bool written = false;
+      auto writer = go_until_parked(parked, [c = c1, ctx = ctx, &written] {
+        written = !c.write(ctx, "abc");
+        if (!written) EXPECT_EQ(c.close(), none);
+      });
+      cancel();
+      const bool read = read_some(c2) == "abc";
+      EXPECT_EQ(writer.wait(), "");
+      EXPECT_EQ(read, written);
+    }
+  });
+}
+
 TEST_CASE("NT-10: an expired deadline wins over bytes that are there") {
   run_in_bubble_on_each([] {
     auto [c1, c2] = memory_pipe();
