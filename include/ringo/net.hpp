@@ -10,3 +10,5 @@
 #include <ringo/net/options.hpp>
 #include <ringo/net/socket.hpp>
 #include <ringo/net/tcp.hpp>
+#include <ringo/net/udp.hpp>
+#include <ringo/net/unix.hpp>

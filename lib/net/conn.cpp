@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <vector>
 
 #include <sys/socket.h>
 
@@ -28,13 +27,13 @@ result<std::size_t> read_unless(cancellation* stop, socket* from, io::buffer to)
   // Short counts of other sockets do not say that they are empty, as read_some() takes it.
   const bool is_tcp = from->is_stream() && from->family != AF_UNIX;
   if (is_tcp) return count_of(ringo::detail::read_some(from->io, to, stop));
-  return count_of(receive(*from, to, stop, nullptr));
+  return count_of(receive(*from, to, stop));
 }
 
 std::error_code write_unless(cancellation* stop, socket* to, io::const_buffer from) {
   if (to == nullptr) return nil_handle();
   if (to->is_stream()) return ringo::detail::write_all(to->io, from, stop).error;
-  return send(*to, {&from, 1}, stop, nullptr).error;
+  return send(*to, {&from, 1}, stop).error;
 }
 
 std::error_code write_unless(cancellation* stop,
@@ -42,13 +41,13 @@ std::error_code write_unless(cancellation* stop,
                              std::span<const io::const_buffer> from) {
   if (to == nullptr) return nil_handle();
   if (to->is_stream()) return ringo::detail::write_all(to->io, from, stop).error;
-  return send(*to, from, stop, nullptr).error;
+  return send(*to, from, stop).error;
 }
 
 result<std::size_t> write_some_unless(cancellation* stop, socket* to, io::const_buffer from) {
   if (to == nullptr) return nil_handle();
   if (to->is_stream()) return count_of(ringo::detail::write_some(to->io, from, stop));
-  return count_of(send(*to, {&from, 1}, stop, nullptr));
+  return count_of(send(*to, {&from, 1}, stop));
 }
 
 int to_int(std::size_t bytes) noexcept {

@@ -9,12 +9,10 @@
 #include <netinet/in.h>
 #include <poll.h>
 
-#include <ringo/go.hpp>
 #include <ringo/net/address.hpp>
 
 #include "net/dial_race.hpp"
 #include "net/resolve.hpp"
-#include "sched/cancellation.hpp"
 
 namespace ringo::net::detail {
 namespace {
@@ -70,6 +68,10 @@ std::error_code prepare_to_listen(int fd, int family, int type, const listen_opt
   return error;
 }
 
+bool has_file(const endpoint& at) noexcept {
+  return at.is_unix() && !at.path().empty() && at.path().front() != '@';
+}
+
 result<socket_ref> listen_exactly_at(int family,
                                      socket_kind kind,
                                      const endpoint& at,
@@ -79,12 +81,17 @@ result<socket_ref> listen_exactly_at(int family,
   if (!fd) return fd.error();
   if (const auto error = prepare_to_listen(fd->get(), family, kind.type, options)) return error;
   if (const auto error = bind(fd->get(), family, at)) return error;
-  if (kind.type != SOCK_DGRAM) {
-    // The system lowers it to somaxconn.
-    const int backlog = options.backlog > 0 ? options.backlog : INT_MAX;
-    if (::listen(fd->get(), backlog) != 0) return last_error();
+  const int number = fd->get();
+  socket_ref made = make_socket(*std::move(fd), family, kind.type);
+  if (kind.type == SOCK_DGRAM) return made;
+  if (has_file(at)) {
+    made.get()->file = at.path();
+    made.get()->removes_file = true;
   }
-  return make_socket(*std::move(fd), family, kind.type);
+  // The system lowers it to somaxconn.
+  const int backlog = options.backlog > 0 ? options.backlog : INT_MAX;
+  if (::listen(number, backlog) != 0) return last_error();
+  return made;
 }
 
 /// There is no IPv6 on this machine.
@@ -113,6 +120,13 @@ result<socket_ref> listen_at(socket_kind kind,
   return listen_at(kind, found->front(), options);
 }
 
+result<socket_ref> listen_at_inet(socket_kind kind,
+                                  const endpoint& at,
+                                  const listen_options& options) {
+  if (at.is_unix()) return wrong_family();
+  return listen_at(kind, at, options);
+}
+
 namespace {
 
 /// What it takes to connect without waiting.
@@ -122,23 +136,16 @@ std::error_code start_to_connect(socket& s, const sockaddr_storage& to, socklen_
   });
 }
 
-std::error_code nap(cancellation* stop, std::chrono::nanoseconds time) {
-  if (stop != nullptr) return sleep_until_time(*stop, ringo::detail::steady_clock::now() + time);
-  sleep_for(time);
-  return {};
-}
-
 /// A Unix listener with a full backlog cannot be waited for: the system only lets its own blocking
 /// calls wait. So this tries again, ever less often.
 std::error_code connect_when_there_is_room(socket& s,
                                            const sockaddr_storage& to,
                                            socklen_t size,
                                            cancellation* stop) {
-  constexpr std::chrono::milliseconds nap_max(32);
-  for (std::chrono::milliseconds time(1);; time = std::min(2 * time, nap_max)) {
+  for (patience pause;;) {
     const auto error = start_to_connect(s, to, size);
     if (error != std::error_code(EAGAIN, std::system_category())) return error;
-    if (const auto done = nap(stop, time)) return done;
+    if (const auto done = pause.wait(stop)) return done;
   }
 }
 
@@ -287,6 +294,14 @@ result<socket_ref> dial(const context& ctx,
   auto found = resolve(*limited, kind.version, address, host_use::dialling);
   if (!found) return found.error();
   return dial_any_of(*limited, kind, *std::move(found), options);
+}
+
+result<socket_ref> dial_inet(const context& ctx,
+                             socket_kind kind,
+                             const endpoint& to,
+                             const dial_options& options) {
+  if (to.is_unix()) return wrong_family();
+  return dial(ctx, kind, to, options);
 }
 
 }  // namespace ringo::net::detail

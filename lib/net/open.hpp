@@ -27,6 +27,16 @@ result<socket_ref> listen_at(socket_kind kind,
                              std::string_view address,
                              const listen_options& options);
 
+/// listen_at() and dial() for whoever only takes Internet addresses. Error for others:
+/// std::errc::address_family_not_supported.
+result<socket_ref> listen_at_inet(socket_kind kind,
+                                  const endpoint& at,
+                                  const listen_options& options);
+result<socket_ref> dial_inet(const context& ctx,
+                             socket_kind kind,
+                             const endpoint& to,
+                             const dial_options& options);
+
 /// A socket that is connected to one endpoint.
 result<socket_ref> connect_to(cancellation* stop,
                               socket_kind kind,

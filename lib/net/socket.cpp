@@ -12,6 +12,10 @@
 #include <poll.h>
 
 #include <ringo/error.hpp>
+#include <ringo/go.hpp>
+#include <ringo/time/now.hpp>
+
+#include "sched/cancellation.hpp"
 
 namespace ringo::net {
 
@@ -110,6 +114,14 @@ result<socklen_t> address_for(int family, const endpoint& at, sockaddr_storage& 
     if (unmapped.is_v4()) return convert({unmapped, at.port()});
   }
   return std::make_error_code(std::errc::address_family_not_supported);
+}
+
+std::error_code patience::wait(cancellation* stop) {
+  constexpr std::chrono::milliseconds time_max(32);
+  const auto time = std::exchange(next_, std::min(2 * next_, time_max));
+  if (stop != nullptr) return sleep_until_time(*stop, ringo::now() + time);
+  sleep_for(time);
+  return {};
 }
 
 namespace {

@@ -123,6 +123,16 @@ endpoint endpoint_from(const sockaddr_storage& from, socklen_t size);
 /// std::errc::invalid_argument, std::errc::address_family_not_supported.
 result<socklen_t> address_for(int family, const endpoint& at, sockaddr_storage& to);
 
+/// Time to wait before a call is tried again that nothing tells the moment of: it doubles.
+class patience {
+ public:
+  /// Blocks. The code if `stop` is done before.
+  std::error_code wait(cancellation* stop);
+
+ private:
+  std::chrono::milliseconds next_{1};
+};
+
 /// The next connection.
 result<socket_ref> accept(socket* listener, cancellation* stop);
 

@@ -76,8 +76,7 @@ result<tcp_listener> listen(tcp_network network,
 result<tcp_listener> listen(tcp_network network,
                             const endpoint& at,
                             const listen_options& options) {
-  if (at.is_unix()) return std::make_error_code(std::errc::address_family_not_supported);
-  return handle_access::make<tcp_listener>(detail::listen_at(kind_of(network), at, options));
+  return handle_access::make<tcp_listener>(detail::listen_at_inet(kind_of(network), at, options));
 }
 
 result<tcp_conn> dial(const context& ctx,
@@ -95,8 +94,7 @@ result<tcp_conn> dial(const context& ctx,
                       tcp_network network,
                       const endpoint& to,
                       const dial_options& options) {
-  if (to.is_unix()) return std::make_error_code(std::errc::address_family_not_supported);
-  return handle_access::make<tcp_conn>(detail::dial(ctx, kind_of(network), to, options));
+  return handle_access::make<tcp_conn>(detail::dial_inet(ctx, kind_of(network), to, options));
 }
 
 result<tcp_conn> dial(tcp_network network, const endpoint& to, const dial_options& options) {

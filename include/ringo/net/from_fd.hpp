@@ -2,6 +2,8 @@
 
 #include <ringo/net/socket.hpp>
 #include <ringo/net/tcp.hpp>
+#include <ringo/net/udp.hpp>
+#include <ringo/net/unix.hpp>
 #include <ringo/result.hpp>
 
 namespace ringo::net {
@@ -17,6 +19,18 @@ struct role_of<tcp_conn> {
 template <>
 struct role_of<tcp_listener> {
   static constexpr auto value = socket_role::tcp_listener;
+};
+template <>
+struct role_of<udp_conn> {
+  static constexpr auto value = socket_role::udp_conn;
+};
+template <>
+struct role_of<unix_conn> {
+  static constexpr auto value = socket_role::unix_conn;
+};
+template <>
+struct role_of<unix_listener> {
+  static constexpr auto value = socket_role::unix_listener;
 };
 
 }  // namespace detail
