@@ -160,6 +160,7 @@ io_outcome io_turn::run(operation& op) {
   constexpr int shortages_max = 10;
   int shortages = 0;
   op.fd = of_.fd_;
+  op.in_shared_mode = of_.kind_ == descriptor_kind::shared_stream;
   // Good for one wait: this one takes the edge that the next one would rely on, even if it gives
   // up.
   bool wait_first = would_wait(op);
@@ -193,8 +194,12 @@ std::int64_t io_turn::wait(operation& op) {
   op.entry = of_.entry();
   const auto d = static_cast<poll_entry::direction>(&side_ - of_.sides_.data());
   if (op.entry != nullptr && op.entry->take_ready(d)) return -EAGAIN;
-  const std::int64_t result = wait_for_operation(op, &side_.slot, stop_, reason_, this);
-  if (result != -EAGAIN || op.entry != nullptr || op.code == opcode::poll) return result;
+  // The kernel would do without the care that make_call() takes: of SIGPIPE, of a shared mode.
+  const bool only_here = op.code == opcode::write || op.in_shared_mode;
+  if (op.entry != nullptr || !only_here) {
+    const std::int64_t result = wait_for_operation(op, &side_.slot, stop_, reason_, this);
+    if (result != -EAGAIN || op.entry != nullptr || op.code == opcode::poll) return result;
+  }
   // A ring on an old kernel does not wait by itself on a non-blocking descriptor.
   operation readiness;
   readiness.fd = op.fd;

@@ -44,14 +44,15 @@ struct io_outcome {
 enum class direction : std::uint8_t { reading, writing };
 
 enum class descriptor_kind : std::uint8_t {
-  socket,  ///< any socket
-  stream,  ///< a pipe, a terminal: readiness can be waited for
-  file     ///< a regular file: always ready, and the calls take as long as they take
+  socket,         ///< any socket
+  stream,         ///< a pipe, a terminal: readiness can be waited for
+  shared_stream,  ///< the same, but others share its mode: it may block
+  file            ///< a regular file: always ready, and the calls take as long as they take
 };
 
 class descriptor {
  public:
-  /// Takes over a number that is non-blocking, unless it is of a file.
+  /// Takes over a number that is non-blocking, unless it is of a file, a socket, or shared.
   descriptor(int fd, descriptor_kind kind) noexcept : kind_(kind), fd_(fd) {}
   descriptor(const descriptor&) = delete;
   descriptor& operator=(const descriptor&) = delete;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/broken_pipe.hpp"
+#include "io/shared_stream.hpp"
 
 namespace ringo::detail {
 namespace {
@@ -34,9 +35,11 @@ std::int64_t call(const operation& op) noexcept {
       return ::sendmsg(op.fd, static_cast<const msghdr*>(op.data), op.flags | MSG_DONTWAIT);
     case opcode::accept: return ::accept4(op.fd, nullptr, nullptr, op.flags);
     case opcode::read:
+      if (op.in_shared_mode) return read_shared(op.fd, op.data, size);
       return op.offset < 0 ? ::read(op.fd, op.data, size)
                            : ::pread(op.fd, op.data, size, op.offset);
     case opcode::write:
+      if (op.in_shared_mode) return write_shared(op.fd, op.data, size);
       return op.offset < 0 ? write_unsignaled(op.fd, op.data, size)
                            : ::pwrite(op.fd, op.data, size, op.offset);
     case opcode::sync: return op.flags == 1 ? ::fdatasync(op.fd) : ::fsync(op.fd);

@@ -52,6 +52,7 @@ enum class opcode : std::uint8_t {
 struct operation {
   // What is wanted; immutable once the operation has started.
   opcode code = opcode::poll;
+  bool in_shared_mode = false;  ///< the descriptor may be in blocking mode; `read`, `write`
   bool one_shot = false;  ///< a descriptor of others: nothing may be left behind in the engine
   bool linked = false;    // the engine's
   std::uint32_t events =
