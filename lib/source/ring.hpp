@@ -111,11 +111,15 @@ class ring_engine final : public engine {
   [[nodiscard]] fiber* cancel(operation& op) noexcept override;
   void cancel_all(fiber_queue& ended) noexcept override;
   bool busy() const noexcept override {
-    // relaxed: a snapshot
-    return started_.load(std::memory_order_relaxed) != completed_.load(std::memory_order_relaxed);
+    return in_kernel() || !mail_.empty() || unqueued_.load() != 0;
+  }
+  void handed_over(std::uint32_t count) noexcept override {
+    if (count != 0) unqueued_.fetch_sub(count);
   }
 
  private:
+  bool in_kernel() const noexcept { return started_.load() != completed_.load(); }
+
   static constexpr unsigned batch_max = 64;
 
   ring_queues queues_;
@@ -133,6 +137,9 @@ class ring_engine final : public engine {
 
   std::atomic<bool> reaping_{false};         // the try-lock
   std::atomic<std::uint64_t> completed_{0};  // changed under it
+  // Operations that are not in the kernel any more, and whose fibers are not queued yet. Atomic:
+  // raised before they leave the one, lowered when they have arrived in the other.
+  std::atomic<std::uint32_t> unqueued_{0};
   spinlock armed_lock_;
   // Everything in the kernel, where it cannot cancel all of it by itself (before Linux 5.19).
   intrusive_list<operation> armed_ RINGO_GUARDED_BY(armed_lock_);
@@ -145,6 +152,7 @@ class ring_engine final : public engine {
   void queue_waiting() noexcept;
   bool queue_cancel(std::uint64_t ticket) noexcept;
   void serve(fiber_queue& ended) noexcept;
+  void answered(operation& op, fiber_queue& ended) noexcept;
   void arm_wake_event() noexcept;
 
   // Completion.

@@ -24,38 +24,51 @@ void ring_engine::post(operation& op) noexcept {
   if (mail_.push(op) && !owned_by_caller()) wake_.signal();
 }
 
+/// The cancellation has been handed in. The operation may be gone afterwards.
+void ring_engine::answered(operation& op, fiber_queue& ended) noexcept {
+  fiber* const who = op.who;
+  if (!op.let_go()) return;
+  unqueued_.fetch_add(1);
+  ended.push(who);  // counted until handed_over()
+}
+
 /// By the owner.
 void ring_engine::serve_mail(fiber_queue& ended) noexcept {
+  if (mail_.empty()) return;
+  unqueued_.fetch_add(1);  // what is neither mail nor queued
   operation* op = mail_.take_all();
   while (op != nullptr) {
     operation* next = op->mail;
     if (!queue_cancel(op->ticket)) {
       mail_.push(*op);
-    } else if (op->let_go()) {
-      ended.push(op->who);
+    } else {
+      answered(*op, ended);
     }
     op = next;
   }
+  handed_over(1);
 }
 
 /// By another thread: the owner may be busy for long.
 void ring_engine::serve_mail_for_owner(fiber_queue& ended) noexcept {
   if (RINGO_LIKELY(mail_.empty()) || !abilities_.sync_cancel) return;
+  unqueued_.fetch_add(1);  // what is neither mail nor queued
   operation* op = mail_.take_all();
   for (unsigned served = 0; op != nullptr; ++served) {
     operation* next = op->mail;
     if (served >= letters_max || cancel_at_once(queues_, op->ticket) != 0) {
       post(*op);
-    } else if (op->let_go()) {
-      ended.push(op->who);
+    } else {
+      answered(*op, ended);
     }
     op = next;
   }
+  handed_over(1);
 }
 
 void ring_engine::cancel_all(fiber_queue& ended) noexcept {
   own();
-  while (busy()) {
+  while (in_kernel()) {
     serve(ended);
     cancel_armed();
     queues_.submit_and_wait(1, steady_clock::now() + cancel_interval);
@@ -71,17 +84,14 @@ void ring_engine::cancel_armed() noexcept {
     if (make_room(1)) queues_.push(cancel_any_entry(abilities_));
     return;
   }
+  // Fewer than these are beyond cancelling: only what the kernel's threads are busy with.
   std::array<std::uint64_t, 64> tickets;
   std::size_t count = 0;
   {
     spin_guard guard(armed_lock_);
-    const operation* first = armed_.front();
-    for (operation* op = armed_.front(); op != nullptr && count < tickets.size();
-         op = armed_.front()) {
-      if (count > 0 && op == first) break;
+    for (const operation* op = armed_.front(); op != nullptr && count < tickets.size();
+         op = op->next) {
       tickets[count++] = op->ticket;
-      armed_.erase(op);
-      armed_.push_back(op);
     }
   }
   for (std::size_t i = 0; i < count && make_room(1); ++i) {

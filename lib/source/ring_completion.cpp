@@ -63,9 +63,11 @@ unsigned ring_engine::take(reaper who, ring_completion* batch) noexcept {
   for (unsigned i = 0; i < count; ++i) {
     if (is_operation(batch[i])) ++operations;
   }
-  // relaxed: a count; only who has the lock changes it
-  completed_.store(completed_.load(std::memory_order_relaxed) + operations,
-                   std::memory_order_relaxed);
+  if (operations != 0) {
+    unqueued_.fetch_add(operations);
+    // relaxed: only who has the lock changes it
+    completed_.store(completed_.load(std::memory_order_relaxed) + operations);
+  }
   reaping_.store(false, std::memory_order_release);  // pairs with the exchange in collect()
   return count;
 }
@@ -80,7 +82,12 @@ void ring_engine::complete(operation& op, std::int32_t result, fiber_queue& ende
     result = static_cast<std::int32_t>(op.result);
   }
   op.result = result;
-  if (op.let_go()) ended.push(op.who);
+  fiber* const who = op.who;
+  if (op.let_go()) {
+    ended.push(who);  // counted until handed_over()
+  } else {
+    handed_over(1);
+  }
 }
 
 void ring_engine::note_wake(reaper who, std::uint32_t flags) noexcept {

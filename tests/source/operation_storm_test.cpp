@@ -209,7 +209,7 @@ class storm {
   void reap() {
     fiber_queue ended;
     while (!over_) {
-      source_.reap(ended);
+      reap_into(source_, ended);
       others_.give(ended);
       std::this_thread::yield();
     }
@@ -281,7 +281,7 @@ TEST_CASE("storm: a wake-up is not lost to others who reap") {
       thieves.emplace_back([&] {
         fiber_queue stolen;
         while (!over) {
-          source.reap(stolen);
+          reap_into(source, stolen);
           others.give(stolen);
         }
       });

@@ -43,8 +43,8 @@ std::string_view text(const std::array<char, N>& buffer, std::int64_t size) {
 void stays_armed(engine& source) {
   fiber_queue ended;
   for (int i = 0; i < 5; ++i) {
-    source.wait(ringo::detail::steady_clock::now() + 1ms, ended);
-    source.reap(ended);
+    wait_into(source, ringo::detail::steady_clock::now() + 1ms, ended);
+    reap_into(source, ended);
   }
   CHECK(ended.empty());
   CHECK(source.busy());
@@ -269,7 +269,7 @@ TEST_CASE("operation: others reap for an owner that computes") {
       const auto written = ::write(pair.theirs.get(), "abc", 3);
       fiber_queue ended;
       while (written == 3 && ended.empty()) {
-        source.reap(ended);
+        reap_into(source, ended);
         std::this_thread::yield();
       }
       over = true;
@@ -304,7 +304,7 @@ TEST_CASE("operation: others cancel for an owner that computes, where the kernel
                fiber_queue ended;
                if (fiber* f = w.cancel()) ended.push(f);
                while (ended.empty()) {
-                 source.reap(ended);
+                 reap_into(source, ended);
                  std::this_thread::yield();
                }
                over = true;
@@ -339,7 +339,7 @@ TEST_CASE("operation: cancel_all leaves the kernel nothing to write to") {
       REQUIRE_FALSE(waiters[i]->start());
     }
     fiber_queue ended;
-    source.cancel_all(ended);
+    cancel_all_into(source, ended);
     CHECK_FALSE(source.busy());
     std::size_t seen = 0;
     for (; fiber* f = ended.pop(); ++seen) CHECK(waiter::of(f).finish() == -ECANCELED);
@@ -352,6 +352,6 @@ TEST_CASE("operation: cancel_all leaves the kernel nothing to write to") {
     }
     // The engine still wakes.
     source.wake();
-    source.wait(ringo::detail::never, ended);
+    wait_into(source, ringo::detail::never, ended);
   });
 }

@@ -87,6 +87,25 @@ void for_each(const std::vector<engine_maker>& makers, Test test) {
   }
 }
 
+/// What `call` finds goes to the end of `ended`, and counts as queued.
+template <typename Call>
+void call_into(engine& source, fiber_queue& ended, Call call) {
+  fiber_queue found;
+  call(found);
+  std::uint32_t count = 0;
+  for (; detail::fiber* f = found.pop(); ++count) ended.push(f);
+  source.handed_over(count);
+}
+inline void wait_into(engine& source, detail::time_point deadline, fiber_queue& ended) {
+  call_into(source, ended, [&](fiber_queue& found) { source.wait(deadline, found); });
+}
+inline void reap_into(engine& source, fiber_queue& ended) {
+  call_into(source, ended, [&](fiber_queue& found) { source.reap(found); });
+}
+inline void cancel_all_into(engine& source, fiber_queue& ended) {
+  call_into(source, ended, [&](fiber_queue& found) { source.cancel_all(found); });
+}
+
 /// A descriptor that is closed in the end.
 class owned_fd {
  public:
@@ -245,9 +264,9 @@ void wait_once(engine& source, hand_over* others, Visit visit) {
   fiber_queue ended;
   const auto limit = sizes::patience;
   const auto start = detail::steady_clock::now();
-  source.wait(start + limit, ended);
+  wait_into(source, start + limit, ended);
   if (detail::steady_clock::now() - start >= limit) FAIL("a wake-up was lost");
-  source.reap(ended);
+  reap_into(source, ended);
   while (fiber* f = ended.pop()) visit(waiter::of(f));
   if (others == nullptr) return;
   for (fiber* f : others->take()) visit(waiter::of(f));
