@@ -7,6 +7,7 @@
 #include <ringo/net/endpoint.hpp>
 #include <ringo/net/from_fd.hpp>
 #include <ringo/net/host_port.hpp>
+#include <ringo/net/lookup.hpp>
 #include <ringo/net/options.hpp>
 #include <ringo/net/socket.hpp>
 #include <ringo/net/tcp.hpp>

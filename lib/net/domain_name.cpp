@@ -48,6 +48,11 @@ std::string lower_case(std::string_view name) {
   return lowered;
 }
 
+bool is_localhost(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  return name == "localhost" || name.ends_with(".localhost");
+}
+
 std::vector<std::string> names_to_try(std::string_view name,
                                       const std::vector<std::string>& search,
                                       std::size_t ndots) {

@@ -15,6 +15,9 @@ bool is_domain_name(std::string_view name);
 /// In small letters, as far as they are ASCII: names differ in no other way.
 std::string lower_case(std::string_view name);
 
+/// "localhost" and what is under it (RFC 6761): no business of servers. In small letters.
+bool is_localhost(std::string_view name);
+
 /// The absolute names to ask for, first to last, by the rules of resolv.conf(5): `name` as it is
 /// first when it has `ndots` dots or more, else last; between them with each suffix of `search`.
 /// One that ends in a dot is absolute. Names under .onion are none of DNS (RFC 7686).

@@ -188,6 +188,9 @@ class resolver::core : public std::enable_shared_from_this<core> {
 
   result<addresses> resolve(const context& ctx, const std::string& host) {
     auto found = hosts_.get()->find(host);
+    if (found.empty() && detail::is_localhost(host)) {
+      found = {address::from_v4({127, 0, 0, 1}), address::parse("::1").value()};
+    }
     if (found.empty()) {
       auto answer = ask(ctx, host);
       if (!answer) return answer;

@@ -291,7 +291,11 @@ result<socket_ref> dial(const context& ctx,
                         std::string_view address,
                         const dial_options& options) {
   const limited_context limited(ctx, options);
-  auto found = resolve(*limited, kind.version, address, host_use::dialling);
+  auto found = resolve(*limited,
+                       kind.version,
+                       address,
+                       host_use::dialling,
+                       options.resolver ? &*options.resolver : nullptr);
   if (!found) return found.error();
   return dial_any_of(*limited, kind, *std::move(found), options);
 }

@@ -1,5 +1,6 @@
 #include "net/resolve.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string>
@@ -11,6 +12,7 @@
 #include <ringo/blocking.hpp>
 #include <ringo/net/address.hpp>
 #include <ringo/net/host_port.hpp>
+#include <ringo/net/lookup.hpp>
 
 namespace ringo::net::detail {
 namespace {
@@ -42,24 +44,25 @@ result<std::uint16_t> parse_port(const std::string& text) {
   return number;
 }
 
-bool is_localhost(std::string_view host) noexcept {
-  return host == "localhost" || host == "localhost.";
-}
-
 /// Those that a host stands for, of any version.
 result<std::vector<address>> addresses_of(const context& ctx,
                                           const std::string& host,
-                                          host_use use) {
+                                          host_use use,
+                                          const resolver* names) {
   const address loopback_v4 = address::from_v4({127, 0, 0, 1});
   const address loopback_v6 = address::from_v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
   if (host.empty()) {
     if (use == host_use::dialling) return std::vector{loopback_v4, loopback_v6};
     return std::vector{address::from_v6({}), address::from_v4({})};
   }
-  if (auto literal = address::parse(host)) return std::vector{literal->unmap()};
-  if (is_localhost(host)) return std::vector{loopback_v4, loopback_v6};
-  if (const auto done = ctx.err()) return done;
-  return std::make_error_code(std::errc::address_not_available);
+  auto found = names != nullptr ? names->lookup(ctx, host) : lookup(ctx, host);
+  if (!found) return found;
+  for (address& each : *found) each = each.unmap();
+  if (use == host_use::listening) {
+    std::stable_partition(
+        found->begin(), found->end(), [](const address& each) { return each.is_v4(); });
+  }
+  return found;
 }
 
 bool is_version(const address& each, int version) noexcept {
@@ -68,16 +71,14 @@ bool is_version(const address& each, int version) noexcept {
 
 }  // namespace
 
-result<std::vector<endpoint>> resolve(const context& ctx,
-                                      int version,
-                                      std::string_view text,
-                                      host_use use) {
+result<std::vector<endpoint>> resolve(
+    const context& ctx, int version, std::string_view text, host_use use, const resolver* names) {
   const auto parts = text.empty() && use == host_use::listening ? result<host_port>(host_port{})
                                                                 : split_host_port(text);
   if (!parts) return parts.error();
   const auto port = parse_port(parts->port);
   if (!port) return port.error();
-  auto addresses = addresses_of(ctx, parts->host, use);
+  auto addresses = addresses_of(ctx, parts->host, use, names);
   if (!addresses) return addresses.error();
   std::vector<endpoint> found;
   for (address& each : *addresses) {

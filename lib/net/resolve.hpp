@@ -8,7 +8,11 @@
 #include <ringo/net/endpoint.hpp>
 #include <ringo/result.hpp>
 
-namespace ringo::net::detail {
+namespace ringo::net {
+
+class resolver;
+
+namespace detail {
 
 /// What a host is wanted for.
 enum class host_use : std::uint8_t {
@@ -17,11 +21,14 @@ enum class host_use : std::uint8_t {
 };
 
 /// The addresses that "host:port" stands for, of IP version 4, 6 or either (0). A name is looked
-/// up, which blocks. Errors: those of split_host_port(); std::errc::invalid_argument for a port;
+/// up by `names`, null: the one that all share, which blocks. Errors: those of split_host_port()
+/// and of the look-up; std::errc::invalid_argument for a port;
 /// std::errc::address_family_not_supported; ctx.err().
 result<std::vector<endpoint>> resolve(const context& ctx,
                                       int version,
                                       std::string_view address,
-                                      host_use use);
+                                      host_use use,
+                                      const resolver* names = nullptr);
 
-}  // namespace ringo::net::detail
+}  // namespace detail
+}  // namespace ringo::net

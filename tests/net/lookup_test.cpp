@@ -210,6 +210,17 @@ TEST_CASE("NT-30: an answer that is too long for UDP comes over TCP") {
   });
 }
 
+TEST_CASE("lookup: localhost is this machine, whatever servers say") {
+  run_freely_on_each([] {
+    dns_server server({{"localhost", {.addresses = {"192.0.2.1"}}}});
+    const resolver own(asking(server));
+    for (const char* name : {"localhost", "Localhost.", "a.localhost"}) {
+      EXPECT(own.lookup(name).value() == sorted({"127.0.0.1", "::1"}));
+    }
+    EXPECT_EQ(server.asked(), 0);
+  });
+}
+
 TEST_CASE("NT-30: the hosts file goes first, and is read again when it has changed") {
   run_freely_on_each([] {
     dns_server server({{"there.test", {.addresses = {"192.0.2.9"}}},

@@ -17,6 +17,7 @@ using ringo::net::address;
 using ringo::net::endpoint;
 using ringo::net::detail::hosts_file;
 using ringo::net::detail::is_domain_name;
+using ringo::net::detail::is_localhost;
 using ringo::net::detail::names_to_try;
 using ringo::net::detail::resolv_conf;
 using strings = std::vector<std::string>;
@@ -143,6 +144,15 @@ TEST_CASE("domain_name: what DNS may be asked for") {
                                   long_name + "abcdefghi"}) {
     CAPTURE(name);
     CHECK(!is_domain_name(name));
+  }
+}
+
+TEST_CASE("domain_name: localhost is this machine, and what is under it") {
+  for (const char* name : {"localhost", "localhost.", "a.localhost", "a.b.localhost."}) {
+    CHECK(is_localhost(name));
+  }
+  for (const char* name : {"", ".", "notlocalhost", "localhost.test", "local"}) {
+    CHECK(!is_localhost(name));
   }
 }
 

@@ -67,9 +67,10 @@ class resolver {
   /// The addresses of `host`, the best to connect to first (RFC 6724); one at least.
   ///
   /// A literal address is its own, and asks nobody. Else the hosts file goes first; if it does not
-  /// have the name, DNS servers are asked for IPv4 and IPv6 addresses at once, over UDP, and over
-  /// TCP if an answer is too long. Both files are read again when they have changed. Nothing is
-  /// remembered, but callers that ask for one name at the same time share one answer.
+  /// have the name, "localhost" is 127.0.0.1 and ::1, and for all others DNS servers are asked for
+  /// IPv4 and IPv6 addresses at once, over UDP, and over TCP if an answer is too long. Both files
+  /// are read again when they have changed. Nothing is remembered, but callers that ask for one
+  /// name at the same time share one answer.
   ///
   /// Blocks only the fiber, or the plain thread. Gives up with ctx.err() when the context is done,
   /// at once if it is on entry; others that ask for the same name go on. When all have given up,

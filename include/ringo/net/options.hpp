@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <system_error>
 
 #include <ringo/net/endpoint.hpp>
+#include <ringo/net/lookup.hpp>
 
 namespace ringo::net {
 
@@ -49,6 +51,8 @@ struct dial_options {
   /// Of TCP connections.
   keep_alive_options keep_alive = {};
   socket_control control = {};
+  /// What looks names up; none: that of net::lookup().
+  std::optional<net::resolver> resolver = {};
 };
 
 }  // namespace ringo::net

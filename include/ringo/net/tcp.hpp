@@ -70,9 +70,9 @@ class tcp_listener : public socket_handle {
 /// Port 0, or none, is one that the system chooses: local() tells. A host that is a name stands for
 /// its first address, an IPv4 one if there is any. SO_REUSEADDR is set.
 ///
-/// Looking up a name blocks, the fiber only; nothing else does. Errors: those of split_host_port(),
-/// std::errc::invalid_argument for a port, std::errc::address_family_not_supported for an address
-/// of the other family, and the system's (EADDRINUSE, EACCES, ...).
+/// Looking up a name blocks, the fiber only; nothing else does. Errors: those of split_host_port()
+/// and lookup(), std::errc::invalid_argument for a port, std::errc::address_family_not_supported
+/// for an address of the other family, and the system's (EADDRINUSE, EACCES, ...).
 /// Source: Go's net.Listen.
 result<tcp_listener> listen(tcp_network network,
                             std::string_view address,
