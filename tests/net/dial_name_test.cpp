@@ -53,6 +53,19 @@ TEST_CASE("NT-30: dial looks names up, and connects to an address that answers")
   });
 }
 
+TEST_CASE("NT-26: a name is dialled on both families") {
+  run_freely_on_each([] {
+    dns_server server({{"both.test", {.addresses = {"127.0.0.1", "::1"}}}});
+    const auto names = asking(server);
+    for (const char* at : {"127.0.0.1:0", "[::1]:0"}) {
+      const auto listener = net::listen(net::tcp, at).value();
+      const auto port = ":" + std::to_string(listener.local().port());
+      const auto conn = net::dial(net::tcp, "both.test" + port, {.resolver = names}).value();
+      EXPECT(conn.remote() == listener.local());
+    }
+  });
+}
+
 TEST_CASE("NT-24: the time for a dial counts for its look-up, too") {
   run_freely_on_each([] {
     dns_server server({{"silent.test", {.silent = true}}});

@@ -128,17 +128,6 @@ TEST_CASE("dial: nobody there is refused; a local endpoint is used") {
   });
 }
 
-TEST_CASE("NT-26: a name is dialled on both families") {
-  run_on_each([] {
-    for (const auto network : {net::tcp4, net::tcp6}) {
-      const auto listener = net::listen(network, "localhost:0").value();
-      const auto conn = net::dial(net::tcp, "localhost:" + port_of(listener), {});
-      EXPECT(conn);
-      if (conn) EXPECT(conn->remote() == listener.local());
-    }
-  });
-}
-
 TEST_CASE("NT-24: the earliest limit counts, and one that has passed fails at once") {
   run_on_each([] {
     const full_listener full;
