@@ -11,6 +11,8 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <memory>
 #include <ostream>
 #include <string>
 #include <system_error>
@@ -18,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <ringo/blocking.hpp>
@@ -368,6 +371,39 @@ TEST_CASE("NT-30: a thousand look-ups at once need no thread of their own") {
     }
     fibers.join();
     EXPECT(threads_of_process() <= threads + 2);
+  });
+}
+
+TEST_CASE("lookup: that there is no descriptor left is told as it is") {
+  run_on(1, [] {
+    dns_server server({{"a.test", {.addresses = {"192.0.2.1"}}}});
+    const resolver own(asking(server));
+    EXPECT(own.lookup("a.test.").has_value());
+    rlimit before{};
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit none{0, before.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const auto error = own.lookup("a.test.").error();
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT(error == std::errc::too_many_files_open);
+    EXPECT(own.lookup("a.test.").has_value());
+  });
+}
+
+TEST_CASE("lookup: handles mean one resolver, and it may go while it is asked") {
+  run_freely_on_each([] {
+    dns_server server({{"held.test", {.addresses = {"192.0.2.1"}, .held = true}}});
+    auto own = std::make_unique<resolver>(asking(server));
+    auto moved = std::move(*own);
+    auto first = ringo::spawn([names = *own] { return names.lookup("held.test"); });
+    auto second = ringo::spawn([names = std::move(moved)] { return names.lookup("held.test"); });
+    own.reset();
+    eventually([&] { return server.asked("held.test") == 2; }, "the questions");
+    wait_until_parked(3);  // both, and the look-up
+    server.release();
+    EXPECT(first.join().has_value());
+    EXPECT(second.join().has_value());
+    EXPECT_EQ(server.asked("held.test"), 2);
   });
 }
 

@@ -63,6 +63,10 @@ class resolver {
   /// Panics "resolver: negative timeout", "resolver: negative attempts", "resolver: a server
   /// without an IP address".
   explicit resolver(resolver_options options);
+  // Moving copies: there is no resolver without what is behind it.
+  resolver(const resolver&) = default;
+  resolver& operator=(const resolver&) = default;
+  ~resolver() = default;
 
   /// The addresses of `host`, the best to connect to first (RFC 6724); one at least.
   ///
