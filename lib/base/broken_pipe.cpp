@@ -39,7 +39,9 @@ int no_signal_flag() noexcept {
   return flag;
 }
 
-void tell_of_broken_pipe() noexcept {
+// Not for ThreadSanitizer, this and write_masked(): they write errno, which the fibers of a thread
+// share.
+RINGO_NO_TSAN void tell_of_broken_pipe() noexcept {
   const int saved = errno;
   struct sigaction now {};
   const bool handled = change_action(SIGPIPE, nullptr, &now) == 0 && now.sa_handler != SIG_DFL &&
@@ -48,7 +50,7 @@ void tell_of_broken_pipe() noexcept {
   errno = saved;
 }
 
-ssize_t write_masked(int fd, const void* data, std::size_t size) noexcept {
+RINGO_NO_TSAN ssize_t write_masked(int fd, const void* data, std::size_t size) noexcept {
   sigset_t pipe;
   sigset_t before;
   ::sigemptyset(&pipe);
