@@ -1,4 +1,5 @@
 #pragma once
 
 /// What the operating system tells a process, and the processes it starts.
+#include <ringo/os/process.hpp>
 #include <ringo/os/signal.hpp>

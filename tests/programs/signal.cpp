@@ -100,7 +100,7 @@ void nohup() {
 void send_in_a_while() {
   number = SIGALRM;
   itimerval timer{};
-  timer.it_value.tv_usec = 300'000;  // a false alarm would come at once
+  timer.it_value.tv_usec = 100'000;  // a false alarm would come at once
   ::setitimer(ITIMER_REAL, &timer, nullptr);
 }
 

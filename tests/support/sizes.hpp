@@ -74,6 +74,7 @@ inline constexpr count thread_values          = pick<count>(500,       200,     
 // Signals.
 inline constexpr count raised_signals         = pick<count>(5'000,     2'000,     1'000);
 inline constexpr count storm_subscriptions    = pick<count>(300,       100,       60);
+inline constexpr count children               = pick<count>(50,        30,        20);
 // clang-format on
 
 }  // namespace ringo::test::sizes

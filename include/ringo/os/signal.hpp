@@ -56,8 +56,8 @@ inline void notify(const send_chan<int>& to, std::initializer_list<int> signals 
 /// Source: Go's signal.Stop.
 void stop(const send_chan<int>& to);
 
-/// The process ignores these signals; their subscriptions end, as by stop(). Not inherited by what
-/// os::process starts. Source: Go's signal.Ignore.
+/// The process ignores these signals; their subscriptions end, as by stop(). Programs that it
+/// starts ignore them too, as always. Source: Go's signal.Ignore.
 void ignore(std::span<const int> signals);
 inline void ignore(std::initializer_list<int> signals = {}) {
   ignore(std::span<const int>(signals.begin(), signals.size()));
