@@ -68,6 +68,8 @@ struct child_handle {
 
   /// See process::start(); `ctx` may be null.
   static result<os::process> start(const ringo::context* ctx, os::process_options options);
+  /// A stream that is null becomes a pipe: true.
+  static bool replace_null(os::stdio& stream);
   /// See process::wait(); `ctx` may be null.
   result<os::exit_status> wait(const ringo::context* ctx);
 
