@@ -34,8 +34,8 @@ int open_pidfd(int pid) noexcept {
 
 }  // namespace
 
-child_process::child_process(int number) noexcept
-    : pid_(number), pidfd_(open_pidfd(number)), over_(with_cancel(background())) {}
+child_process::child_process(int number)
+    : pid_(number), over_(with_cancel(background())), pidfd_(open_pidfd(number)) {}
 
 child_process::~child_process() {
   if (reap() == reaping::running && pidfd_ >= 0) ::close(pidfd_);

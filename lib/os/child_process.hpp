@@ -24,7 +24,7 @@ namespace ringo::detail {
 struct spawn_plan;
 
 struct child_process {
-  explicit child_process(int number) noexcept;
+  explicit child_process(int number);
   child_process(const child_process&) = delete;
   child_process& operator=(const child_process&) = delete;
   /// Reaps it if it has ended already.
@@ -44,8 +44,8 @@ struct child_process {
 
  private:
   const int pid_;
-  int pidfd_;  // -1: none, or not any more. Changed by the holder of turn_, under lock_
   const cancellable_context over_;
+  int pidfd_;            // -1: none, or not any more. Changed by the holder of turn_, under lock_
   mutex turn_;           // of those who wait
   bool waited_ = false;  // guarded by turn_
   spinlock lock_;

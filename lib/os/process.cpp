@@ -37,6 +37,29 @@ bool is_plain(const os::process_options& options) {
          (!options.env || std::all_of(options.env->begin(), options.env->end(), plain));
 }
 
+/// All but the descriptors. Takes what it needs out of the options.
+result<spawn_plan> plan_of(os::process_options& options) {
+  if (options.args.empty() || !is_plain(options)) {
+    return std::make_error_code(std::errc::invalid_argument);
+  }
+  spawn_plan plan;
+  plan.path = std::move(options.path);
+  if (plan.path.empty()) {
+    plan.path = options.args[0];
+    if (plan.path.find('/') == std::string::npos) {
+      auto found = os::look_path(plan.path);
+      if (!found) return found.error();
+      plan.path = *std::move(found);
+    }
+  } else if (plan.path.find('/') == std::string::npos) {
+    plan.path.insert(0, "./");
+  }
+  plan.args = std::move(options.args);
+  plan.env = without_duplicates(options.env ? *std::move(options.env) : os::environment());
+  plan.dir = std::move(options.dir);
+  return plan;
+}
+
 }  // namespace
 
 /// The child's side of one standard stream, as a descriptor; and ours, if it is a pipe.
@@ -79,24 +102,9 @@ result<os::process> child_handle::start(const ringo::context* ctx, os::process_o
   if (ctx != nullptr) {
     if (const auto error = code_if_done(cancellation_of(*ctx))) return error;
   }
-  if (options.args.empty() || !is_plain(options)) {
-    return std::make_error_code(std::errc::invalid_argument);
-  }
-  spawn_plan plan;
-  plan.path = std::move(options.path);
-  if (plan.path.empty() && options.args[0].find('/') == std::string::npos) {
-    auto found = os::look_path(options.args[0]);
-    if (!found) return found.error();
-    plan.path = *std::move(found);
-  } else if (plan.path.empty()) {
-    plan.path = options.args[0];
-  } else if (plan.path.find('/') == std::string::npos) {
-    plan.path.insert(0, "./");
-  }
-  plan.args = std::move(options.args);
-  plan.env = without_duplicates(options.env ? *std::move(options.env) : os::environment());
-  plan.dir = std::move(options.dir);
-
+  auto planned = plan_of(options);
+  if (!planned) return planned.error();
+  spawn_plan& plan = *planned;
   auto handle = std::make_shared<child_handle>();
   const std::size_t count = 3 + options.files.size();
   const os::stdio* const wanted[] = {&options.input, &options.output, &options.error_output};

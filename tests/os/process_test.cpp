@@ -99,6 +99,15 @@ TEST_CASE("NT-39: the same where the system has no pidfds, and from plain thread
   failure_log::instance().report();
 }
 
+TEST_CASE("NT-39: a wait in a program whose children leave no status says so") {
+  const action_guard reaped(SIGCHLD, SIG_IGN);
+  run_freely_on_each([] {
+    const auto child = process::start({.args = {"true"}});
+    EXPECT(child->wait().error() == std::errc::no_child_process);
+    EXPECT(child->kill() == std::errc::no_such_process);
+  });
+}
+
 TEST_CASE("NT-39: a nil process has nothing to tell, copies mean the same one") {
   const process nil;
   CHECK_FALSE(nil);
