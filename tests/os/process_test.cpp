@@ -117,7 +117,8 @@ TEST_CASE("NT-39: a nil process has nothing to tell, copies mean the same one") 
   CHECK_FALSE(nil.output());
   run_freely_on_each([] {
     const auto child = process::start({.args = {"true"}});
-    const process copy = *child;
+    process copy;
+    copy = *child;
     EXPECT(copy.wait().has_value());
     EXPECT(child->wait().error() == std::errc::no_child_process);
   });
@@ -272,9 +273,8 @@ TEST_CASE("NT-42: the last entry of a name holds, and nothing else is inherited"
 
 // After Go's TestExtraFilesRace: what other fibers open meanwhile must not leak either.
 TEST_CASE("NT-42: a child has the given descriptors and no others") {
-  std::vector<int> sockets;
-  for (int i = 0; i < 100; ++i)
-    sockets.push_back(::socket(AF_UNIX, SOCK_STREAM, 0));  // inheritable
+  std::vector<int> sockets(100);
+  for (int& fd : sockets) fd = ::socket(AF_UNIX, SOCK_STREAM, 0);  // inheritable
   run_freely_on_each([] {
     ringo::wait_group group;
     for (int i = 0; i < 8; ++i) {
@@ -292,8 +292,8 @@ TEST_CASE("NT-42: a child has the given descriptors and no others") {
 // After Go's TestExtraFiles and TestExtraFilesFDShuffle.
 TEST_CASE("NT-42: further files become 3, 4 and so on, whatever their numbers are here") {
   run_freely_on_each([] {
-    std::vector<ringo::io::pipe_ends> pipes;
-    for (int i = 0; i < 4; ++i) pipes.push_back(*ringo::io::pipe());
+    std::vector<ringo::io::pipe_ends> pipes(4);
+    for (auto& ends : pipes) ends = *ringo::io::pipe();
     std::vector<ringo::io::file> files;
     for (auto at = pipes.rbegin(); at != pipes.rend(); ++at) files.push_back(at->writer);
     const auto child = process::start({.args = child_args({"numbers"}), .files = files});

@@ -120,6 +120,24 @@ TEST_CASE("NT-43: a signal for a closed channel ends the process as an uncaught 
   CHECK(result.printed("panic: send on closed channel"));
 }
 
+// After Go's TestStdPipe, by a file of ringo's for the descriptor.
+TEST_CASE("NT-19: a broken pipe ends who writes to 1 or 2, unless SIGPIPE is subscribed to") {
+  const action_guard by_default(SIGPIPE, SIG_DFL);
+  for (const char* const fd : {"1", "2", "3"}) {
+    for (const char* const mode : {"default", "notify", "ignore"}) {
+      CAPTURE(fd);
+      CAPTURE(mode);
+      const auto result = run_program({.name = "broken_pipe", .arguments = {fd, mode}});
+      CAPTURE(result.output);
+      if (*fd != '3' && *mode == 'd') {
+        CHECK(result.killed_by(SIGPIPE));
+      } else {
+        CHECK(result.exited_with(*mode == 'n' ? 11 : 10));  // EPIPE, and whether a signal came
+      }
+    }
+  }
+}
+
 // ThreadSanitizer does not support threads in the child of a fork of a program with threads.
 TEST_CASE("fork: the child has none of the subscriptions, and may have its own" *
           doctest::skip(RINGO_TSAN != 0)) {
