@@ -72,6 +72,7 @@ TEST_CASE("NT-41: so does its deadline") {
   run_freely_on_each([] {
     auto stop = ringo::with_timeout(ringo::background(), 20ms);
     const auto child = process::start(stop.ctx, {.args = child_args({"stubborn"})});
+    if (!child) return EXPECT(child.error() == ringo::errc::deadline_exceeded);  // a slow machine
     EXPECT_EQ(child->wait()->signal(), SIGKILL);
   });
 }

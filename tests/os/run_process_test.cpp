@@ -9,6 +9,7 @@
 
 #include <ringo/context.hpp>
 #include <ringo/error.hpp>
+#include <ringo/go.hpp>
 #include <ringo/io/pipe.hpp>
 #include <ringo/os/run_process.hpp>
 
@@ -61,20 +62,25 @@ TEST_CASE("NT-40: that a program does not read its input is no error") {
 
 TEST_CASE("NT-41: the end of the context ends the program, and wait_delay the pipes") {
   run_freely_on_each([] {
-    auto stop = ringo::with_timeout(ringo::background(), 30ms);
-    const auto killed = run_process(stop.ctx, {.args = child_args({"stubborn"})});
-    EXPECT(killed.has_value());
-    EXPECT_EQ(killed->status.signal(), SIGKILL);
-    auto other = ringo::with_timeout(ringo::background(), 30ms);
     // The grandchild has the pipes, too, and would be waited for until its input ends.
-    const auto input = *ringo::io::pipe();
-    const auto left = run_process(other.ctx,
-                                  {.args = child_args({"grandchild"}),
-                                   .input = input.reader,
-                                   .cancel_signal = SIGTERM,
-                                   .wait_delay = 20ms});
-    EXPECT(left.has_value());
-    EXPECT_EQ(left->status.signal(), SIGKILL);
-    EXPECT(run_process(other.ctx, {.args = {"true"}}).error() == ringo::errc::deadline_exceeded);
+    for (const char* const program : {"stubborn", "grandchild"}) {
+      auto stop = ringo::with_cancel(ringo::background());
+      const auto input = *ringo::io::pipe();
+      const auto output = *ringo::io::pipe();
+      ringo::go([&] {
+        std::string ready(6, ' ');
+        EXPECT_EQ(output.reader.read(ready).value_or(0), 6U);
+        stop.cancel();
+      });
+      const auto killed = run_process(stop.ctx,
+                                      {.args = child_args({program}),
+                                       .input = input.reader,
+                                       .output = output.writer,
+                                       .cancel_signal = SIGTERM,
+                                       .wait_delay = 20ms});
+      EXPECT(killed.has_value());
+      EXPECT_EQ(killed->status.signal(), SIGKILL);
+      EXPECT(run_process(stop.ctx, {.args = {"true"}}).error() == ringo::errc::canceled);
+    }
   });
 }
