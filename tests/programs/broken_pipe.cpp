@@ -1,5 +1,5 @@
-// Writes to a pipe without a reader, which is the descriptor that the first argument names. Exits
-// with 10 if that is EPIPE, 11 if SIGPIPE came too.
+// Writes to a pipe without a reader: by descriptor 1 or 2, as the first argument says, or by a free
+// one for 3. Exits with 10 if that is EPIPE, 11 if SIGPIPE came too.
 
 #include <chrono>
 #include <cstdlib>
@@ -23,7 +23,11 @@ int write_to(int fd, std::string_view mode) {
   int ends[2];
   if (::pipe(ends) != 0) return 1;
   ::close(ends[0]);
-  if (::dup2(ends[1], fd) != fd) return 1;
+  if (fd > STDERR_FILENO) {
+    fd = ends[1];  // the number itself may be the runtime's
+  } else if (::dup2(ends[1], fd) != fd) {
+    return 1;
+  }
   const auto file = ringo::io::file::from_fd(fd);
   if (!file) return 1;
   if (file->write("x") != std::errc::broken_pipe) return 1;
