@@ -42,6 +42,7 @@ missing doctest-dev has_header doctest/doctest.h
 missing libbenchmark-dev has_header benchmark/benchmark.h
 missing libssl-dev has_header openssl/ssl.h
 missing golang has_command go
+missing wrk has_command wrk
 
 if [ ${#needed[@]} -eq 0 ]; then exit 0; fi
 

@@ -32,6 +32,8 @@ struct arguments {
   std::int64_t bystanders = 0;
   // For the rows that are not calibrated (parked_million, idle); 0: their own.
   std::int64_t size = 0;
+  // Read by the workloads that need one.
+  std::string file;
   bool list = false;
 };
 
@@ -51,11 +53,14 @@ struct workload {
   const char* missing = nullptr;
   /// Printed with the row: where the work differs from the other rivals'.
   const char* note = nullptr;
+  /// Only where a file was named.
+  bool needs_file = false;
 };
 
 /// Parts of a rival's table that are in files of their own.
 std::vector<workload> sync_workloads();
 std::vector<workload> time_workloads();
+std::vector<workload> file_workloads(const std::string& file);
 
 inline std::vector<workload> join(std::vector<workload> first,
                                   const std::vector<workload>& second) {
@@ -186,10 +191,12 @@ inline arguments parse(int argc, char** argv) {
       parsed.bystanders = std::atoll(value);
     } else if (name == "--size") {
       parsed.size = std::atoll(value);
+    } else if (name == "--file") {
+      parsed.file = value;
     } else {
       std::fprintf(stderr,
                    "usage: %s [--workers N] [--only SUBSTRING] [--exact NAME,...] [--seconds S]\n"
-                   "  [--bystanders N] [--size N] [--list]\n",
+                   "  [--bystanders N] [--size N] [--file PATH] [--list]\n",
                    argv[0]);
       std::exit(1);
     }
@@ -198,6 +205,7 @@ inline arguments parse(int argc, char** argv) {
 }
 
 inline bool is_wanted(const workload& row, const arguments& args) {
+  if (row.needs_file && args.file.empty()) return false;
   if (!args.exact.empty()) {
     const std::string list = ',' + args.exact + ',';
     return list.find(',' + std::string(row.name) + ',') != std::string::npos;

@@ -372,8 +372,9 @@ const std::vector<compare::workload> own_workloads = {
 
 int main(int argc, char** argv) {
   const compare::arguments args = compare::parse(argc, argv);
-  const auto workloads = compare::join(compare::join(own_workloads, compare::sync_workloads()),
-                                       compare::time_workloads());
+  const auto more = compare::join(compare::time_workloads(), compare::file_workloads(args.file));
+  const auto workloads =
+      compare::join(compare::join(own_workloads, compare::sync_workloads()), more);
   if (args.list) return compare::print_list(workloads);
   return ringo::run({.workers = args.workers}, [&] {
     const parked_fibers bystanders(args.bystanders);

@@ -378,8 +378,9 @@ void use_cpus(int count) {
 
 int main(int argc, char** argv) {
   const compare::arguments args = compare::parse(argc, argv);
-  const auto workloads = compare::join(compare::join(own_workloads, compare::sync_workloads()),
-                                       compare::time_workloads());
+  const auto more = compare::join(compare::time_workloads(), compare::file_workloads(args.file));
+  const auto workloads =
+      compare::join(compare::join(own_workloads, compare::sync_workloads()), more);
   if (args.list) return compare::print_list(workloads);
   worker_count = args.workers;
   use_cpus(args.workers);

@@ -27,6 +27,8 @@ type workload struct {
 	rows func()
 	// Printed with the row: where the work differs from the other rivals'.
 	note string
+	// Only where a file was named.
+	needsFile bool
 }
 
 var (
@@ -36,6 +38,8 @@ var (
 	seconds    = flag.Float64("seconds", 0.35, "length of a measured round")
 	bystanders = flag.Int("bystanders", 0, "goroutines parked meanwhile")
 	size       = flag.Int("size", 0, "size of the rows that are not calibrated (parked_million, idle)")
+	file       = flag.String("file", "", "read by read_4k: a power of two of 4 KiB blocks, each of which begins with its number")
+	server     = flag.String("serve", "", "be a server, echo or http, on a port that is printed")
 	list       = flag.Bool("list", false, "print the workloads and stop")
 )
 
@@ -83,6 +87,9 @@ func printRow(name string, value float64, fields ...string) {
 }
 
 func wanted(w workload) bool {
+	if w.needsFile && *file == "" {
+		return false
+	}
 	if *exact != "" {
 		return strings.Contains(","+*exact+",", ","+w.name+",")
 	}
@@ -100,6 +107,9 @@ func main() {
 			fmt.Println(w.name)
 		}
 		return
+	}
+	if *server != "" {
+		serve(*server)
 	}
 	release := parkBystanders(*bystanders)
 	found := false
