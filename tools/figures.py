@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks" / "compare"))
 sys.dont_write_bytecode = True
-from bars import RIVALS, ROWS  # noqa: E402
+from bars import ENGINES, IO_RIVALS, NAMES, RIVALS, ROWS, is_io  # noqa: E402
 import report  # noqa: E402
 
 DEFAULT = ROOT / "build/release/benchmarks/compare/bench/results.json"
@@ -31,7 +31,10 @@ class Figures:
         # In the suite's order; what it does not know any more comes last.
         order = [row.name for row in ROWS]
         names = dict.fromkeys(name for name, _ in self.cells)
-        self.names = sorted(names, key=lambda name: order.index(name) if name in order else len(order))
+        names = sorted(names, key=lambda name: order.index(name) if name in order else len(order))
+        io = {row.name for row in ROWS if is_io(row)}
+        self.names = [name for name in names if name not in io]
+        self.io_names = [name for name in names if name in io]
 
     def rival(self, name, workers, rival):
         return self.cells.get((name, workers), {"rivals": {}})["rivals"].get(rival, {})
@@ -50,8 +53,8 @@ class Figures:
         note = "\\*" if "note" in found else ""
         return report.figure(found["median"], None if unit == "ns" else unit) + note
 
-    def ratio(self, name, workers, other):
-        ours, theirs = (self.rival(name, workers, rival).get("median") for rival in ("ringo", other))
+    def ratio(self, name, workers, other, ringo="ringo"):
+        ours, theirs = (self.rival(name, workers, rival).get("median") for rival in (ringo, other))
         return report.ratio(ours / theirs if ours is not None and theirs else None)
 
     def spread(self, name, workers, rival):
@@ -69,9 +72,9 @@ class Figures:
             for rival, found in row["rivals"].items():
                 text = "n/a: " + found["not_available"] if "not_available" in found else found.get("note")
                 if text:
-                    texts.setdefault((rival, text), {})[name] = None
-        lines = [f"- \\* {RIVALS[rival]}, {', '.join(names)}: {text}" for (rival, text), names in texts.items()]
-        return lines + [f"- {RIVALS[rival]} is missing: {reason}" for rival, reason in self.missing.items()]
+                    texts.setdefault((rival, text), {})[report.WORKLOADS.get(name, name)] = None
+        lines = [f"- \\* {NAMES[rival]}, {', '.join(names)}: {text}" for (rival, text), names in texts.items()]
+        return lines + [f"- {NAMES[rival]} is missing: {reason}" for rival, reason in self.missing.items()]
 
     def short(self):
         heads = [report.workers_text(workers) for workers in self.workers]
@@ -93,10 +96,29 @@ class Figures:
                              self.spread(name, workers, "ringo"), self.spread(name, workers, "go")])
         return rows
 
+    def io(self):
+        rows = [["I/O, 1 worker"] + list(IO_RIVALS.values()) +
+                [f"{NAMES[rival]}/{NAMES[other]}" for other in ("go", "epoll") for rival in ENGINES] +
+                [f"±{NAMES[rival]}" for rival in ENGINES] + ["±Go"]]
+        for name in self.io_names:
+            rows.append([name] + [self.cell(name, 1, rival) for rival in IO_RIVALS] +
+                        [self.ratio(name, 1, other, rival) for other in ("go", "epoll") for rival in ENGINES] +
+                        [self.spread(name, 1, rival) for rival in (*ENGINES, "go")])
+        return rows if self.io_names else []
+
+    def io_short(self):
+        """What a request costs the server, and how long the client waits."""
+        rows = [["I/O, 1 worker"] + [NAMES[rival] for rival in (*ENGINES, "go", "epoll")]]
+        for name in self.io_names:
+            if name.endswith(("/p50", "/p99.9")):
+                continue
+            rows.append([name] + [self.cell(name, 1, rival) for rival in (*ENGINES, "go", "epoll")])
+        return rows if self.io_names else []
+
 
 def table(rows):
     text = ["| " + " | ".join(row) + " |" for row in rows]
-    return [text[0], "|---" + "|--:" * (len(rows[0]) - 1) + "|"] + text[1:]
+    return [text[0], "|---" + "|--:" * (len(rows[0]) - 1) + "|"] + text[1:] if rows else []
 
 
 def replace(page, lines):
@@ -119,10 +141,10 @@ def main():
         shutil.copyfile(drawing, ROOT / "docs/benchmarks/chart.svg")
         chart = [f"![{ALT}]({{}})", ""]
     replace("README.md", [line.format("docs/benchmarks/chart.svg") for line in chart] +
-            table(figures.short()) + ["", figures.where()])
+            table(figures.short()) + [""] + table(figures.io_short()) + ["", figures.where()])
     lines = [line.format("benchmarks/chart.svg") for line in chart] + [figures.where(), ""]
-    for workers in figures.workers:
-        lines += table(figures.full(workers)) + [""]
+    for rows in [*(figures.full(workers) for workers in figures.workers), figures.io()]:
+        lines += table(rows) + [""]
     replace("docs/benchmarks.md", lines + figures.notes())
 
 

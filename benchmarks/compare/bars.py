@@ -2,15 +2,36 @@
 
 from collections import namedtuple
 
+# In the order of the table's columns. Each is the program compare_<name>.
+RIVALS = {
+    "ringo": "ringo",
+    "go": "Go",
+    "threads": "threads",
+    "boost_fiber": "Boost.Fiber",
+}
+# Those of the rows of I/O, where ringo has two engines; servers.py tells their programs.
+IO_RIVALS = {
+    "ringo_io_uring": "ringo io_uring",
+    "ringo_epoll": "ringo epoll",
+    "go": "Go",
+    "threads": "threads",
+    "epoll": "epoll by hand",
+}
+NAMES = RIVALS | IO_RIVALS
+ENGINES = ("ringo_io_uring", "ringo_epoll")
+
 # name      the row that the programs print
-# bar       Bar or None
+# bars      that ringo is held to, each of its engines in the rows of I/O
 # workload  the name the programs know it by, where one workload prints several rows
 # rounds    at most this many; None: as many as asked for
 # timeout   seconds for one run of one program
-Row = namedtuple("Row", "name bar workload rounds timeout", defaults=(None, None, 60))
+# rivals    that have such a row
+Row = namedtuple("Row", "name bars workload rounds timeout rivals",
+                 defaults=((), None, None, 60, tuple(RIVALS)))
 
-# kind      go: ringo's figure over Go's; absolute: ringo's figure; speed_up: ringo's speed-up from one
-#           worker to all over that of plain threads (a floor, all others are ceilings)
+# kind      go, epoll: ringo's figure over Go's, over that of epoll by hand; absolute: ringo's figure;
+#           speed_up: ringo's speed-up from one worker to all over that of plain threads (a floor, all
+#           others are ceilings)
 # other     a second way to meet the bar, which this suite does not measure
 Bar = namedtuple("Bar", "kind limit other", defaults=(None,))
 
@@ -18,11 +39,30 @@ INSTRUCTIONS = "no more instructions than Go (callgrind)"
 
 
 def go(limit, other=None):
-    return Bar("go", limit, other)
+    return (Bar("go", limit, other),)
+
+
+def epoll(limit):
+    return (Bar("epoll", limit),)
 
 
 def absolute(limit):
-    return Bar("absolute", limit)
+    return (Bar("absolute", limit),)
+
+
+def echo(connections):
+    """The server's CPU time for a request, and what the client sees."""
+    workload = f"tcp_echo/conns:{connections}"
+    bars = {"cpu": go(0.85) + epoll(1.1), "p50": (), "p99": go(1.0), "p99.9": (), "rate": ()}
+    return [Row(f"{workload}/{figure}", limits, workload, rivals=tuple(IO_RIVALS))
+            for figure, limits in bars.items()]
+
+
+def http():
+    # 1.5 times as many requests in a second of CPU time.
+    bars = {"cpu": go(round(1 / 1.5, 3)), "p50": (), "p99": (), "p99.9": (), "rate": ()}
+    return [Row(f"http_hello/{figure}", limits, "http_hello", 3, rivals=ENGINES + ("go",))
+            for figure, limits in bars.items()]
 
 
 ROWS = [
@@ -58,10 +98,13 @@ ROWS = [
     Row("ctx_with_timeout", go(0.5)),
     Row("sieve_1500", go(0.4)),
     Row("skynet_1m", go(0.35)),
-    Row("fanout_fib27x256", Bar("speed_up", 0.97)),
+    Row("fanout_fib27x256", (Bar("speed_up", 0.97),)),
     Row("idle/cpu", absolute(0.1), "idle", 2),
     # "No periodic wake-up": what is left is the thread that measures, a wake-up or two per second.
     Row("idle/wakeups", absolute(5), "idle", 2),
+    *echo(1), *echo(64), *echo(1024), *http(),
+    Row("read_4k/cached", rivals=ENGINES + ("go", "threads")),
+    Row("read_4k/cold", rivals=ENGINES + ("go", "threads"), rounds=3),
 ]
 
 # Run beside parked fibers by --scaling: the rows whose work is small and whose time should not grow.
@@ -91,14 +134,15 @@ BYSTANDERS = [1, 1_000, 1_000_000]
 # The others cannot hold a million.
 SCALING_RIVALS = ["ringo", "go"]
 
-# In the order of the table's columns. Each is the program compare_<name>.
-RIVALS = {
-    "ringo": "ringo",
-    "go": "Go",
-    "threads": "threads",
-    "boost_fiber": "Boost.Fiber",
-}
-
 
 def workload_of(row):
     return row.workload or row.name
+
+
+def is_io(row):
+    return "ringo" not in row.rivals
+
+
+def ours(row):
+    """The rivals that are held to the row's bars."""
+    return [rival for rival in row.rivals if rival.startswith("ringo")]

@@ -3,20 +3,29 @@
 import math
 from xml.sax.saxutils import escape
 
-from bars import RIVALS, ROWS
+from bars import NAMES, ROWS
 
 # An opaque card, so that it reads the same on a light page and on a dark one. The colours differ in
 # brightness too, and each rival has a shape of its own.
 BACKGROUND, INK, GREY, GRID = "#fcfcfa", "#1f2328", "#59636e", "#dfe3e8"
-COLOURS = {"ringo": "#0b62c4", "threads": "#8b8f96", "boost_fiber": "#d9730d"}
+COLOURS = {"ringo": "#0b62c4", "ringo_io_uring": "#0b62c4", "ringo_epoll": "#0b62c4",
+           "threads": "#8b8f96", "boost_fiber": "#d9730d", "epoll": "#7a3fb0"}
+# Ringo's engines have marks of their own in the rows of I/O; the first is drawn as ringo is.
+LEGEND = [rival for rival in COLOURS if rival != "ringo_io_uring"]
 
 LABELS, PANEL, GAP, ROW, TOP, BOTTOM = 192, 320, 48, 22, 104, 64
 
 
 def mark(rival, x, y):
     colour = COLOURS[rival]
-    if rival == "ringo":
+    if rival in ("ringo", "ringo_io_uring"):
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>'
+    if rival == "ringo_epoll":
+        return (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.2" fill="none" stroke="{colour}" '
+                f'stroke-width="1.6"/>')
+    if rival == "epoll":
+        return (f'<path d="M{x - 4:.1f} {y - 4:.1f}l8 8m0 -8l-8 8" fill="none" '
+                f'stroke="{colour}" stroke-width="1.6"/>')
     if rival == "threads":
         return (f'<rect x="{x - 3.5:.1f}" y="{y - 3.5:.1f}" width="7" height="7" fill="none" '
                 f'stroke="{colour}" stroke-width="1.6"/>')
@@ -40,9 +49,9 @@ def tick_text(value):
 
 def legend(x, y):
     parts = []
-    for rival in COLOURS:
-        parts += [mark(rival, x, y - 4), text(x + 10, y, RIVALS[rival], 12, GREY)]
-        x += 34 + 7 * len(RIVALS[rival])
+    for rival in LEGEND:
+        parts += [mark(rival, x, y - 4), text(x + 10, y, NAMES[rival], 12, GREY)]
+        x += 34 + 7 * len(NAMES[rival])
     parts += [line(x, y - 10, x, y + 2, INK, 2), text(x + 8, y, "bar", 12, GREY)]
     x += 46
     parts += [line(x, y - 10, x, y + 2, GREY, 1.4), text(x + 8, y, "Go", 12, GREY)]
@@ -60,8 +69,8 @@ def panel(results, rows, workers, left, scale):
                   text(x, bottom + 17, tick_text(10.0 ** exponent), 11, GREY, "middle")]
     for i, row in enumerate(rows):
         y = TOP + ROW * (i + 0.5)
-        if row.bar and row.bar.kind == "go":
-            x = left + scale.x(row.bar.limit)
+        for limit in limits(row):
+            x = left + scale.x(limit)
             parts.append(line(x, y - 7, x, y + 7, INK, 2))
         # ringo last, on top.
         for rival in reversed(list(COLOURS)):
@@ -69,6 +78,10 @@ def panel(results, rows, workers, left, scale):
             if value:
                 parts.append(mark(rival, left + scale.x(value), y))
     return parts
+
+
+def limits(row):
+    return [bar.limit for bar in row.bars if bar.kind == "go"]
 
 
 class Scale:
@@ -86,19 +99,20 @@ def draw(results, environment):
     """The chart as text, or None where there is nothing to compare."""
     rows, values = [], []
     for row in ROWS:
-        # Idle figures are near nothing for everyone; their ratios say nothing.
-        if row.name.startswith("idle"):
+        # Idle figures are near nothing for everyone; their ratios say nothing. A rate is no cost.
+        if row.name.startswith("idle") or row.name.endswith("/rate"):
             continue
         found = [results.ratio(row.name, workers, rival, "go")
                  for workers in results.workers for rival in COLOURS]
         found = [value for value in found if value]
         if found:
             rows.append(row)
-            values += found + ([row.bar.limit] if row.bar and row.bar.kind == "go" else [])
+            values += found + limits(row)
     if not rows:
         return None
     scale = Scale(values)
-    width = LABELS + len(results.workers) * (PANEL + GAP)
+    # Not narrower than the legend.
+    width = max(680, LABELS + len(results.workers) * (PANEL + GAP))
     height = TOP + ROW * len(rows) + BOTTOM
     title = "Cost per operation relative to Go"
     parts = [

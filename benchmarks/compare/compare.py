@@ -15,6 +15,7 @@ import bars
 import chart
 import programs
 import report
+import servers
 from programs import ROOT, Failure
 from results import Results
 
@@ -59,7 +60,7 @@ def alternate(rivals, turn):
     return rivals[turn:] + rivals[:turn]
 
 
-def plan(options, rivals):
+def plan(options, found):
     """All runs: (round, workers, workload, rival). Rounds outermost: a busy minute of the machine
     then spoils one round of all rows instead of all rounds of one."""
     rows = {bars.workload_of(row): row for row in bars.ROWS if options.only in row.name}
@@ -67,7 +68,14 @@ def plan(options, rivals):
             for round_ in range(options.rounds)
             for workers in options.workers
             for workload, row in rows.items() if round_ < (row.rounds or options.rounds)
-            for rival in alternate(rivals, round_)]
+            # The other CPUs are for what loads the server.
+            if workers == 1 or not bars.is_io(row)
+            for rival in alternate(rivals_of(row, found), round_)]
+
+
+def rivals_of(row, found):
+    """Those whose programs there are. For the rows of I/O all: their programs are others."""
+    return [rival for rival in row.rivals if rival in found or bars.is_io(row)]
 
 
 def arguments_of(options, workers, workload):
@@ -80,24 +88,28 @@ def arguments_of(options, workers, workload):
 
 def measure(options, found):
     results = Results(options.workers)
-    tasks = plan(options, list(found))
+    tasks = plan(options, found)
     rows_of = {}
     for row in bars.ROWS:
         rows_of.setdefault(bars.workload_of(row), []).append(row)
-    guess = {"parked_million": 6.0, "idle": 1.5, "skynet_1m": 1.5}
+    guess = {"parked_million": 6.0, "idle": 1.5, "skynet_1m": 1.5, "http_hello": 2.3}
     progress = Progress(tasks, lambda task: guess.get(task[2], options.seconds * 1.4))
     failed = set()
+    io = servers.Runner(options)
     for task in tasks:
         round_, workers, workload, rival = task
         rounds = min(options.rounds, rows_of[workload][0].rounds or options.rounds)
         progress.start(task, f"round {round_ + 1} of {rounds}, {report.workers_text(workers)}, "
-                             f"{workload}, {bars.RIVALS[rival]}")
+                             f"{workload}, {bars.NAMES[rival]}")
         # What has failed once is not tried again: a hang would cost its timeout in every round.
         if (workers, workload, rival) not in failed:
             names = [row.name for row in rows_of[workload]]
             try:
-                printed = programs.run(found[rival], arguments_of(options, workers, workload),
-                                       rows_of[workload][0].timeout)
+                if bars.is_io(rows_of[workload][0]):
+                    printed = io.run(workload, rival)
+                else:
+                    printed = programs.run(found[rival], arguments_of(options, workers, workload),
+                                           rows_of[workload][0].timeout)
                 if workload in printed and workload not in names:
                     # A workload of several rows that this rival does not have.
                     printed = {name: printed[workload] for name in names}
@@ -105,11 +117,15 @@ def measure(options, found):
                     if name not in printed:
                         raise Failure("printed no such row")
                     results.cell(name, workers, rival).add(*printed[name])
+            except servers.Missing as missing:
+                for name in names:
+                    results.cell(name, workers, rival).add(None, {"note": str(missing)})
             except Failure as failure:
                 failed.add((workers, workload, rival))
                 for name in names:
                     results.cell(name, workers, rival).failure = str(failure)
         progress.end(task)
+    io.close()
     return results
 
 
@@ -119,6 +135,7 @@ def compare(options, found, missing):
     report.print_environment(environment)
     for workers in options.workers:
         report.print_table(results, workers, missing)
+    report.print_io_table(results, missing)
     report.print_speed_up(results, missing)
     report.print_notes(results, missing)
     report.print_verdicts(results)

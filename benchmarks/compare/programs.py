@@ -4,6 +4,7 @@ import datetime
 import os
 import platform
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -18,15 +19,20 @@ class Failure(Exception):
     """A rival's program crashed, hung or printed nonsense; the text says which."""
 
 
+def find_program(build, name):
+    for folder in (build, build / "benchmarks" / "compare"):
+        if os.access(folder / name, os.X_OK):
+            return folder / name
+    return None
+
+
 def find(build):
     """The programs there are, and for each that is missing the reason."""
     programs, missing = {}, {}
-    folders = [build, build / "benchmarks" / "compare"]
     for rival in RIVALS:
-        found = [folder / f"compare_{rival}" for folder in folders]
-        found = [path for path in found if os.access(path, os.X_OK)]
+        found = find_program(build, f"compare_{rival}")
         if found:
-            programs[rival] = found[0]
+            programs[rival] = found
         elif rival == "go" and not shutil.which("go"):
             missing[rival] = "no go command"
         else:
@@ -34,16 +40,40 @@ def find(build):
     return programs, missing
 
 
-def run(program, arguments, timeout):
-    """The rows that the program printed: {name: (value or None, {field: text})}."""
-    command = [str(program)] + [str(argument) for argument in arguments]
+def start(command, cpu=None, environment=None):
+    """A process with pipes, on the CPU if one is named."""
+    def prepare():
+        if cpu is not None:
+            os.sched_setaffinity(0, {cpu})
+        # A file for each of a thousand connections.
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
     # A session of its own, so that what the program started ends with it.
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               errors="replace", start_new_session=True)
+    return subprocess.Popen([str(each) for each in command], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, errors="replace",
+                            env={**os.environ, **(environment or {})}, preexec_fn=prepare,
+                            start_new_session=True)
+
+
+def kill(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def run(program, arguments, timeout, cpu=None, environment=None):
+    """The rows that the program printed: {name: (value or None, {field: text})}."""
+    return rows_of(printed_by(program, arguments, timeout, cpu, environment).splitlines())
+
+
+def printed_by(program, arguments, timeout, cpu=None, environment=None):
+    process = start([program, *arguments], cpu, environment)
     try:
         stdout, stderr = process.communicate(timeout=timeout)
     except BaseException as error:
-        os.killpg(process.pid, signal.SIGKILL)
+        kill(process)
         stderr = process.communicate()[1]
         if isinstance(error, subprocess.TimeoutExpired):
             raise Failure(f"no end after {timeout} s" + tail(stderr)) from None
@@ -52,8 +82,12 @@ def run(program, arguments, timeout):
         status = process.returncode
         what = f"status {status}" if status > 0 else f"signal {-status}"
         raise Failure(f"ended with {what}" + tail(stderr))
+    return stdout
+
+
+def rows_of(lines):
     rows = {}
-    for line in stdout.splitlines():
+    for line in lines:
         try:
             name, value, *fields = line.split("\t")
             rows[name] = (None if value == "n/a" else float(value),

@@ -1,6 +1,8 @@
 """Prints results as tables of plain text."""
 
-from bars import RIVALS, ROWS
+from bars import ENGINES, IO_RIVALS, NAMES, RIVALS, ROWS, is_io, ours, workload_of
+
+WORKLOADS = {row.name: workload_of(row) for row in ROWS}
 
 
 def figure(value, unit=None):
@@ -12,7 +14,7 @@ def figure(value, unit=None):
     if unit == "%":
         return f"{value:.3f} %"
     if unit:
-        return f"{value:.1f} {unit}"
+        return f"{value / 1000:.1f} k/s" if unit == "1/s" and value >= 1000 else f"{value:.1f} {unit}"
     for limit, name in ((1e4, "ns"), (1e7, "µs"), (1e10, "ms")):
         if value < limit:
             scaled = value / (limit / 1e4)
@@ -41,14 +43,16 @@ def text_table(header, lines):
 
 
 def bar_text(row):
-    if row.bar is None:
-        return ""
-    if row.bar.kind == "go":
-        return f"≤ {row.bar.limit} Go"
-    if row.bar.kind == "speed_up":
-        return f"≥ {row.bar.limit} threads' speed-up"
+    return ", ".join(limit_text(row, bar) for bar in row.bars)
+
+
+def limit_text(row, bar):
+    if bar.kind in NAMES:
+        return f"≤ {bar.limit} {NAMES[bar.kind]}"
+    if bar.kind == "speed_up":
+        return f"≥ {bar.limit} threads' speed-up"
     unit = {"parked_million/bytes": "bytes", "idle/cpu": "%", "idle/wakeups": "1/s"}.get(row.name)
-    return "≤ " + figure(row.bar.limit, unit)
+    return "≤ " + figure(bar.limit, unit)
 
 
 def cell_text(results, row, workers, rival, missing):
@@ -64,23 +68,37 @@ def cell_text(results, row, workers, rival, missing):
     return figure(cell.median(), cell.field("unit")) + ("*" if cell.field("note") else "")
 
 
+def mark_text(results, row, workers, rival):
+    verdicts = results.verdicts(row, workers, rival)
+    if "miss" in verdicts:
+        return "miss†" if row.bars[0].other else "miss"
+    return "PASS" if verdicts else ""
+
+
+def spread_text(results, row, workers, rival):
+    known = results.has(row.name, workers, rival)
+    return percent(results.cell(row.name, workers, rival).spread() if known else None)
+
+
+def rows_of(results, workers):
+    return [row for row in ROWS if any(name == row.name and count == workers
+                                       for name, count, _ in results.cells)]
+
+
 def workers_text(workers):
     return "1 worker" if workers == 1 else f"{workers} workers"
 
 
 def print_table(results, workers, missing):
-    rows = [row for row in ROWS if any(name == row.name and count == workers
-                                       for name, count, _ in results.cells)]
+    rows = [row for row in rows_of(results, workers) if not is_io(row)]
+    if not rows:
+        return
     header = ["workload, " + workers_text(workers)] + list(RIVALS.values())
     header += ["ringo/Go", "ringo/threads", "±ringo", "±Go", "bar", ""]
     lines = []
     for row in rows:
-        _, verdict = results.verdict(row, workers)
-        mark = verdict or ""
-        if verdict == "miss" and row.bar.other:
-            mark = "miss†"
-        spreads = [percent(results.cell(row.name, workers, rival).spread())
-                   if results.has(row.name, workers, rival) else "–" for rival in ("ringo", "go")]
+        mark = mark_text(results, row, workers, "ringo")
+        spreads = [spread_text(results, row, workers, rival) for rival in ("ringo", "go")]
         lines.append([row.name] +
                      [cell_text(results, row, workers, rival, missing) for rival in RIVALS] +
                      [ratio(results.ratio(row.name, workers, "ringo", other))
@@ -89,9 +107,31 @@ def print_table(results, workers, missing):
     print()
 
 
+def print_io_table(results, missing):
+    """Both engines of ringo against Go and against epoll by hand."""
+    rows = [row for row in rows_of(results, 1) if is_io(row)]
+    if not rows:
+        return
+    short = {"ringo_io_uring": "io_uring", "ringo_epoll": "epoll", "go": "Go", "epoll": "by hand"}
+    pairs = [(rival, other) for other in ("go", "epoll") for rival in ENGINES]
+    header = ["I/O, 1 worker"] + list(IO_RIVALS.values())
+    header += [f"{short[rival]}/{short[other]}" for rival, other in pairs]
+    header += ["±" + name for name in short.values()] + ["bar"] + [short[each] for each in ENGINES]
+    lines = []
+    for row in rows:
+        lines.append([row.name] +
+                     [cell_text(results, row, 1, rival, missing) for rival in IO_RIVALS] +
+                     [ratio(results.ratio(row.name, 1, rival, other)) for rival, other in pairs] +
+                     [spread_text(results, row, 1, rival) for rival in short] + [bar_text(row)] +
+                     [mark_text(results, row, 1, rival) for rival in ENGINES])
+    print(text_table(header, lines))
+    print()
+
+
 def print_speed_up(results, missing):
     for row in ROWS:
-        if not row.bar or row.bar.kind != "speed_up":
+        bar = next((bar for bar in row.bars if bar.kind == "speed_up"), None)
+        if not bar:
             continue
         for workers in results.workers:
             rivals = [rival for rival in RIVALS if workers > 1 and rival not in missing
@@ -100,11 +140,11 @@ def print_speed_up(results, missing):
                 continue
             each = ", ".join(f"{RIVALS[rival]} {results.speed_up(row.name, workers, rival):.3f}"
                              for rival in rivals)
-            share, verdict = results.verdict(row, workers)
+            share, verdict = results.judge(row, workers, bar)
             if verdict is None and {"ringo", "threads"} <= set(rivals):
                 verdict = "cannot be told, other work had the CPUs"
             print(f"{row.name}: speed-up of {workers} workers over one: {each}; "
-                  f"ringo/threads {ratio(share)}, bar ≥ {row.bar.limit}: "
+                  f"ringo/threads {ratio(share)}, bar ≥ {bar.limit}: "
                   f"{verdict or '–'}")
 
 
@@ -114,13 +154,13 @@ def print_notes(results, missing):
     for (name, _, rival), cell in results.cells.items():
         text = cell.not_available and "n/a: " + cell.not_available or cell.field("note")
         if text:
-            notes.setdefault((rival, text), []).append(name)
+            notes.setdefault((rival, text), []).append(WORKLOADS.get(name, name))
     for (rival, text), names in notes.items():
-        print(f"* {RIVALS[rival]}, {', '.join(dict.fromkeys(names))}: {text}")
+        print(f"* {NAMES[rival]}, {', '.join(dict.fromkeys(names))}: {text}")
     for row in ROWS:
-        if row.bar and row.bar.other and any(results.verdict(row, workers)[1] == "miss"
-                                             for workers in results.workers):
-            print(f"† {row.name} also passes with {row.bar.other}; not measured here")
+        others = [bar.other for bar in row.bars if bar.other]
+        if others and any("miss" in results.verdicts(row, workers) for workers in results.workers):
+            print(f"† {row.name} also passes with {others[0]}; not measured here")
     for rival, reason in missing.items():
         print(f"missing: {RIVALS[rival]}: {reason}")
     print_failures(results.failures())
@@ -132,12 +172,13 @@ def print_failures(failures):
     for name, workers, rival, failure in failures:
         names.setdefault((rival, workers, failure), []).append(name)
     for (rival, workers, failure), failed in names.items():
-        print(f"FAILED: {RIVALS[rival]}, {workers_text(workers)}, "
+        print(f"FAILED: {NAMES[rival]}, {workers_text(workers)}, "
               f"{', '.join(dict.fromkeys(failed))}: {failure}")
 
 
 def print_verdicts(results):
-    verdicts = [results.verdict(row, workers)[1] for row in ROWS for workers in results.workers]
+    verdicts = [verdict for row in ROWS for workers in results.workers for rival in ours(row)
+                for verdict in results.verdicts(row, workers, rival)]
     print(f"bars: {verdicts.count('PASS')} passed, {verdicts.count('miss')} missed")
 
 

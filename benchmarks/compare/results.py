@@ -3,7 +3,7 @@
 import statistics
 from collections import defaultdict
 
-from bars import ROWS
+from bars import ROWS, ours
 
 
 class Cell:
@@ -74,21 +74,25 @@ class Results:
         ours, theirs = (self.speed_up(row, workers, rival) for rival in ("ringo", "threads"))
         return ours / theirs if ours and theirs and theirs > 0.9 * workers else None
 
-    def verdict(self, row, workers):
-        """(figure, 'PASS' | 'miss' | None) of the row's bar; None: it cannot be told."""
-        bar = row.bar
-        if bar is None or (bar.kind == "speed_up" and workers == 1):
+    def judge(self, row, workers, bar, rival="ringo"):
+        """(figure, 'PASS' | 'miss' | None) of one of the row's bars; None: it cannot be told."""
+        if bar.kind == "speed_up" and workers == 1:
             return None, None
-        if bar.kind == "go":
-            figure = self.ratio(row.name, workers, "ringo", "go")
-        elif bar.kind == "absolute":
-            figure = self.median(row.name, workers, "ringo")
-        else:
+        if bar.kind == "absolute":
+            figure = self.median(row.name, workers, rival)
+        elif bar.kind == "speed_up":
             figure = self.speed_up_share(row.name, workers)
-        if figure is None or self.cell(row.name, workers, "ringo").failure:
+        else:
+            figure = self.ratio(row.name, workers, rival, bar.kind)
+        if figure is None or self.cell(row.name, workers, rival).failure:
             return figure, None
         good = figure >= bar.limit if bar.kind == "speed_up" else figure <= bar.limit
         return figure, "PASS" if good else "miss"
+
+    def verdicts(self, row, workers, rival="ringo"):
+        """What can be told of the row's bars."""
+        found = [self.judge(row, workers, bar, rival)[1] for bar in row.bars]
+        return [verdict for verdict in found if verdict]
 
     def as_json(self):
         rows = []
@@ -98,10 +102,12 @@ class Results:
                           if (name, count) == (row.name, workers)}
                 if not rivals:
                     continue
-                figure, verdict = self.verdict(row, workers)
                 entry = {"name": row.name, "workers": workers, "rivals": rivals}
-                if row.bar:
-                    entry["bar"] = {"kind": row.bar.kind, "limit": row.bar.limit,
-                                    "figure": figure, "verdict": verdict}
+                judged = [(rival, bar, *self.judge(row, workers, bar, rival))
+                          for rival in ours(row) for bar in row.bars]
+                if judged:
+                    entry["bars"] = [{"rival": rival, "kind": bar.kind, "limit": bar.limit,
+                                      "figure": figure, "verdict": verdict}
+                                     for rival, bar, figure, verdict in judged]
                 rows.append(entry)
         return rows
