@@ -228,10 +228,14 @@ def parse():
     parser.add_argument("--seconds", type=float, default=0.35, help="length of a round (0.35)")
     parser.add_argument("--workers", type=lambda text: [int(each) for each in text.split(",")],
                         default=sorted({1, cpus}), help=f"worker counts (1,{cpus})")
+    parser.add_argument("--nice", type=int, default=0, metavar="N",
+                        help="niceness of what is measured; below 0, which needs rights, it goes "
+                             "before other work of a busy machine")
     parser.add_argument("--scaling", action="store_true",
                         help="the small workloads beside up to a million parked fibers")
     options = parser.parse_args()
     options.out = options.out or options.build / "bench"
+    programs.niceness = options.nice
     if options.only == "scaling":
         options.scaling, options.only = True, ""
     names = bars.SCALING if options.scaling else [row.name for row in bars.ROWS]

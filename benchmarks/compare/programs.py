@@ -13,6 +13,8 @@ from pathlib import Path
 from bars import RIVALS
 
 ROOT = Path(__file__).resolve().parents[2]
+# Of what is started.
+niceness = 0
 
 
 class Failure(Exception):
@@ -46,6 +48,7 @@ def start(command, cpu=None, environment=None):
         if cpu is not None:
             os.sched_setaffinity(0, {cpu})
         # A file for each of a thousand connections.
+        be_nice(niceness)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
@@ -54,6 +57,17 @@ def start(command, cpu=None, environment=None):
                             stderr=subprocess.PIPE, text=True, errors="replace",
                             env={**os.environ, **(environment or {})}, preexec_fn=prepare,
                             start_new_session=True)
+
+
+def be_nice(to):
+    """For the calling process, which has a session of its own."""
+    if to == 0:
+        return
+    os.setpriority(os.PRIO_PROCESS, 0, to)
+    # Sessions get equal shares of a CPU, whatever is nice inside of them; see sched(7).
+    group = Path("/proc/self/autogroup")
+    if group.exists():
+        group.write_text(str(to))
 
 
 def kill(process):

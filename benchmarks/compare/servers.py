@@ -18,12 +18,12 @@ WARM_UP = 0.2
 # Shorter rounds of a server are mostly noise.
 SECONDS_MIN = 0.5
 HTTP_CONNECTIONS = 64
-BODY = b"Hello, World!"
+BODY = b"Hello, world\n"
 IO_URING_SETUP = 425  # the same on all architectures but alpha
 BLOCKS = 16 * 1024
 BLOCK_SIZE = 4096
 
-# A server prints its port as its first line, on 127.0.0.1, and serves until it is killed.
+# A server's first line is its port on 127.0.0.1, perhaps behind an address; it serves until killed.
 Command = namedtuple("Command", "program arguments environment", defaults=((), {}))
 IO_URING, EPOLL = {"RINGO_ENGINE": "io_uring"}, {"RINGO_ENGINE": "epoll"}
 COMMANDS = {
@@ -35,8 +35,8 @@ COMMANDS = {
         "epoll": Command("compare_echo", ("epoll",)),
     },
     "http_hello": {
-        "ringo_io_uring": Command("compare_ringo_http", environment=IO_URING),
-        "ringo_epoll": Command("compare_ringo_http", environment=EPOLL),
+        "ringo_io_uring": Command("compare_ringo_http", ("127.0.0.1:0",), IO_URING),
+        "ringo_epoll": Command("compare_ringo_http", ("127.0.0.1:0",), EPOLL),
         "go": Command("compare_go", ("--workers", "1", "--serve", "http")),
     },
     # No servers: these print their rows as the workloads without I/O do.
@@ -147,12 +147,13 @@ class Server:
         try:
             ready, _, _ = select.select([self.process.stdout], [], [], 20)
             line = self.process.stdout.readline().strip() if ready else ""
-            if not line.isdigit():
+            port = line.rpartition(":")[2]
+            if not port.isdigit():
                 raise Failure(f"printed no port but {line!r}" + self.end())
         except BaseException:
             self.end()
             raise
-        self.port = int(line)
+        self.port = int(port)
         return self
 
     def __exit__(self, kind, error, _):

@@ -49,7 +49,7 @@ func echo(conn net.Conn) {
 func hello(w http.ResponseWriter, _ *http.Request) {
 	// Named, so that net/http does not guess it from the body.
 	w.Header().Set("Content-Type", "text/plain")
-	io.WriteString(w, "Hello, World!")
+	io.WriteString(w, "Hello, world\n")
 }
 
 func check(err error) {
