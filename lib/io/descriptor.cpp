@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -56,11 +57,12 @@ void descriptor::finish() noexcept {
   unused_.finish();
 }
 
-std::error_code descriptor::close_number() {
+std::error_code descriptor::close_number(number then) {
   std::uint32_t seen = uses_.load();
   do {
     if ((seen & closed) != 0) return errc::closed;
   } while (!uses_.compare_exchange_weak(seen, (seen | closed) + use));
+  released_.store(then == number::kept);  // this use comes before the last one's end
   for (side& s : sides_) s.slot.close();
   end_use();
   unused_.wait();
@@ -69,13 +71,12 @@ std::error_code descriptor::close_number() {
 
 std::error_code descriptor::close() {
   explore_point();
-  return close_number();
+  return close_number(number::closed);
 }
 
 result<int> descriptor::release() {
   explore_point();
-  released_.store(true);
-  if (const auto error = close_number()) return error;
+  if (const auto error = close_number(number::kept)) return error;
   return fd_;
 }
 
@@ -147,10 +148,23 @@ bool io_turn::would_wait(const operation& op) noexcept {
   poll_entry* const entry = of_.entry();
   if (entry == nullptr) return true;
   return entry->generation.load() == engine_generation() && !entry->hung_up.load() &&
-         !entry->take_ready(poll_entry::reading);
+         drained_is_sure() && !entry->take_ready(poll_entry::reading);
 }
 
-/// A short read from a stream has emptied it (epoll(7)); a full one says nothing.
+/// TCP alone never keeps anything back from a read that has room for it, but behind urgent data
+/// (see poll_entry::hung_up). Others keep messages apart, or what came with a descriptor.
+bool io_turn::drained_is_sure() noexcept {
+  using certainty = descriptor::side::certainty;
+  if (side_.drained_is_sure == certainty::unknown) {
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+    const bool known = ::getsockopt(of_.fd_, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0;
+    side_.drained_is_sure = known && protocol == IPPROTO_TCP ? certainty::full : certainty::none;
+  }
+  return side_.drained_is_sure == certainty::full;
+}
+
+/// A short read has emptied a stream (epoll(7)); a full one says nothing.
 void io_turn::learn(const operation& op, std::int64_t result) noexcept {
   if (op.code != opcode::receive) return;
   side_.drained = result > 0 && static_cast<std::size_t>(result) < op.size;

@@ -86,8 +86,11 @@ class descriptor {
   struct side {
     mutex turn;
     io_slot slot;
-    // The last read took all there was: the next one would have to wait. The holder's of the turn.
+    // The last read took less than it could: the next one would have to wait. The holder's of the
+    // turn.
     bool drained = false;
+    enum class certainty : std::uint8_t { unknown, none, full };
+    certainty drained_is_sure = certainty::unknown;  // as `drained`
   };
 
   std::atomic<std::uint32_t> uses_{0};
@@ -102,7 +105,8 @@ class descriptor {
   bool begin_use() noexcept;
   void end_use() noexcept;
   void finish() noexcept;
-  std::error_code close_number();
+  enum class number { closed, kept };
+  std::error_code close_number(number then);
   poll_entry* entry();
 
   friend class io_turn;
@@ -137,6 +141,7 @@ class io_turn final : io_holder {
 
   std::error_code obstacle() const noexcept;
   bool would_wait(const operation& op) noexcept;
+  bool drained_is_sure() noexcept;
   void learn(const operation& op, std::int64_t result) noexcept;
   std::int64_t wait(operation& op);
   void give_back() noexcept override;

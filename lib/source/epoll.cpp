@@ -136,9 +136,8 @@ class epoll_engine final : public engine {
     if (entry.generation.load() == engine_generation()) return 0;
     entry.leave_set();  // of a run that has ended
     epoll_event event{};
-    event.events = op.one_shot
-                       ? op.events | EPOLLRDHUP | EPOLLONESHOT
-                       : static_cast<std::uint32_t>(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    event.events = op.one_shot ? op.events | EPOLLRDHUP | EPOLLONESHOT
+                               : static_cast<std::uint32_t>(readable | EPOLLOUT | EPOLLET);
     event.data.ptr = &entry;
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, op.fd, &event) != 0) {
       if (errno != EEXIST) return errno;
@@ -166,7 +165,7 @@ class epoll_engine final : public engine {
       woken |= entry == nullptr;
       if (entry == nullptr) continue;
       const std::uint32_t what = events[i].events;
-      if ((what & (EPOLLRDHUP | failed)) != 0) entry->hung_up.store(true);
+      if ((what & (EPOLLRDHUP | EPOLLPRI | failed)) != 0) entry->hung_up.store(true);
       const bool both = (what & failed) != 0 || entry->one_shot.load();
       if (both || (what & readable) != 0) announce(*entry, poll_entry::reading, ended);
       if (both || (what & EPOLLOUT) != 0) announce(*entry, poll_entry::writing, ended);

@@ -32,8 +32,9 @@ struct poll_entry {
   enum direction : std::uint8_t { reading, writing };
 
   std::array<std::atomic<std::uintptr_t>, 2> waiting{nobody, nobody};  // atomic: see above
-  // The other side is gone, or will send no more: a short read does not mean that the next one
-  // would block. Atomic: set by events, cleared for the next owner.
+  // The other side is gone, or will send no more, or has sent urgent data, at which a read ends: a
+  // short read does not mean that the next one would block. Atomic: set by events, cleared for the
+  // next owner.
   std::atomic<bool> hung_up{false};
   std::atomic<std::uint64_t> generation{0};  // of `home`; 0: not registered. Written under the lock
   spinlock lock;                             // registering
