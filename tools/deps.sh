@@ -43,6 +43,10 @@ missing libbenchmark-dev has_header benchmark/benchmark.h
 missing libssl-dev has_header openssl/ssl.h
 missing golang has_command go
 missing wrk has_command wrk
+missing curl has_command curl
+missing openssl has_command openssl
+missing libboost-dev has_header boost/asio.hpp
+missing libboost-dev has_header boost/beast/http.hpp
 
 if [ ${#needed[@]} -eq 0 ]; then exit 0; fi
 
