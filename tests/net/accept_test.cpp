@@ -14,7 +14,6 @@
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <ringo/net.hpp>
@@ -225,31 +224,28 @@ TEST_CASE("NT-21: many accept at a time; each connection goes to exactly one") {
 
 namespace {
 
-/// Signals all the time, to whichever thread, that interrupt system calls.
+/// Signals all the time, to whichever thread, that interrupt system calls. The handler stays: the
+/// last signal may come late.
 class signal_storm {
  public:
   signal_storm() {
     struct sigaction quiet {};
     quiet.sa_handler = [](int) {};
-    ::sigaction(SIGALRM, &quiet, &before_);
-    set(200);
+    EXPECT(::sigaction(SIGUSR1, &quiet, nullptr) == 0);
+    sigevent what{};
+    what.sigev_notify = SIGEV_SIGNAL;
+    what.sigev_signo = SIGUSR1;
+    EXPECT(::timer_create(CLOCK_MONOTONIC, &what, &timer_) == 0);
+    constexpr long every_ns = 200'000;
+    const itimerspec often{{0, every_ns}, {0, every_ns}};
+    EXPECT(::timer_settime(timer_, 0, &often, nullptr) == 0);
   }
   signal_storm(const signal_storm&) = delete;
   signal_storm& operator=(const signal_storm&) = delete;
-  ~signal_storm() {
-    set(0);
-    ::sigaction(SIGALRM, &before_, nullptr);
-  }
+  ~signal_storm() { ::timer_delete(timer_); }
 
  private:
-  struct sigaction before_ {};
-
-  static void set(long microseconds) {
-    itimerval every{};
-    every.it_interval.tv_usec = microseconds;
-    every.it_value.tv_usec = microseconds;
-    ::setitimer(ITIMER_REAL, &every, nullptr);
-  }
+  timer_t timer_{};
 };
 
 }  // namespace
