@@ -171,8 +171,7 @@ void io_turn::learn(const operation& op, std::int64_t result) noexcept {
 }
 
 io_outcome io_turn::run(operation& op) {
-  constexpr int shortages_max = 10;
-  int shortages = 0;
+  wait_patience patience;
   op.fd = of_.fd_;
   op.in_shared_mode = of_.kind_ == descriptor_kind::shared_stream;
   // Good for one wait: this one takes the edge that the next one would rely on, even if it gives
@@ -194,13 +193,7 @@ io_outcome io_turn::run(operation& op) {
       learn(op, result);
       return outcome_of(result);
     }
-    // The kernel may be short of memory for the wait, not for the call.
-    const bool short_of_memory = result == -ENOBUFS || result == -ENOMEM;
-    if (short_of_memory && ++shortages <= shortages_max) {
-      yield();
-    } else if (result != -EAGAIN && result != -ECANCELED && result != -EINTR) {
-      return outcome_of(result);
-    }
+    if (!patience.again(result)) return outcome_of(result);
   }
 }
 

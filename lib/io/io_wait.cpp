@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <ringo/go.hpp>
+
 #include "fiber/sanitizer.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
@@ -152,6 +154,16 @@ std::int64_t wait_for_operation(
   sanitizer_acquire(&self);
   self.unlist();
   return op.result;
+}
+
+bool wait_patience::again(std::int64_t result) {
+  if (result == -EAGAIN || result == -ECANCELED || result == -EINTR) {
+    shortages_ = 0;
+    return true;
+  }
+  if ((result != -ENOBUFS && result != -ENOMEM) || ++shortages_ > shortages_max) return false;
+  yield();
+  return true;
 }
 
 void io_slot::set_timer() {

@@ -103,6 +103,18 @@ class io_holder {
 std::int64_t wait_for_operation(
     operation& op, io_slot* slot, cancellation* stop, io_reason reason, io_holder* holder);
 
+/// Says for one call whether a wait that has ended like this is worth another one: it was called
+/// off, for whatever reason, or the kernel was short of memory for it (not for the call itself).
+class wait_patience {
+ public:
+  /// May yield.
+  bool again(std::int64_t result);
+
+ private:
+  static constexpr int shortages_max = 10;  // in a row
+  int shortages_ = 0;
+};
+
 /// Takes an entry out of the set that it is registered in, and gives it back. Any thread.
 void drop_entry(poll_entry& entry) noexcept;
 

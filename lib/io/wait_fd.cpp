@@ -43,6 +43,7 @@ result<readiness> wait_unless(cancellation* stop, int fd, readiness wanted) {
   op.fd = fd;
   op.events = (any(wanted & readable) ? POLLIN : 0U) | (any(wanted & writable) ? POLLOUT : 0U);
   if (op.events == 0) return system_error(-EINVAL);
+  wait_patience patience;
   for (;;) {
     if (const auto code = code_if_done(stop)) return code;
     const std::int64_t now = make_call(op);
@@ -54,9 +55,7 @@ result<readiness> wait_unless(cancellation* stop, int fd, readiness wanted) {
     }
     if (now != -EAGAIN) return system_error(now);
     const std::int64_t waited = wait_once(op, stop);
-    if (waited < 0 && waited != -EAGAIN && waited != -ECANCELED && waited != -EINTR) {
-      return system_error(waited);
-    }
+    if (waited < 0 && !patience.again(waited)) return system_error(waited);
   }
 }
 
