@@ -151,13 +151,14 @@ TEST_CASE("descriptor: a release that comes after close does not keep the number
     const auto pair = half_pair::local(SOCK_STREAM);
     descriptor& ours = *pair.ours.get();
     int number = -1;
+    watched_fiber closing;
     EXPECT(!ours.with_number([&](int fd) {
       number = fd;
-      static_cast<void>(go_until_parked("task join", [&] { EXPECT(!ours.close()); }));
+      closing = go_until_parked("task join", [&] { EXPECT(!ours.close()); });
       EXPECT(ours.release().error() == ringo::errc::closed);
       return 0;
     }));
-    eventually([&] { return ringo::num_fibers() == 1; }, "close to return");
+    closing.wait();
     EXPECT(::fcntl(number, F_GETFD) < 0);
   });
 }
