@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 
 #include <pthread.h>
 
@@ -37,17 +36,6 @@ void log_engine(const char* text, std::error_code refused, const char* note) {
               refused ? " (io_uring: " : "",
               refused ? refused.message().c_str() : "",
               refused ? ")" : note);
-}
-
-std::unique_ptr<engine> make_engine_patiently(engine_kind kind, std::error_code& error) {
-  // The kernel gives the memory of closed rings back some milliseconds late (RLIMIT_MEMLOCK).
-  constexpr int tries_max = 50;
-  for (int tries = 0;; ++tries) {
-    auto made = make_engine(kind, error);
-    if (made || error != std::errc::not_enough_memory || tries == tries_max) return made;
-    const std::timespec millisecond{0, 1'000'000};
-    ::nanosleep(&millisecond, nullptr);
-  }
 }
 
 }  // namespace

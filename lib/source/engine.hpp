@@ -80,6 +80,10 @@ void next_engine_generation() noexcept;
 /// Empty and `error` set when the kernel, a seccomp filter or a limit refuses.
 std::unique_ptr<engine> make_engine(engine_kind kind, std::error_code& error);
 
+/// The same, but waits up to 50 ms for memory: the kernel gives that of closed rings back some
+/// milliseconds late (RLIMIT_MEMLOCK). Blocks the thread.
+std::unique_ptr<engine> make_engine_patiently(engine_kind kind, std::error_code& error);
+
 std::unique_ptr<engine> make_epoll_engine(std::error_code& error);
 std::unique_ptr<engine> make_ring_engine(std::error_code& error);
 

@@ -28,21 +28,29 @@ namespace {
 
 constexpr auto wakes = sizes::pick<sizes::count>(100'000, 50'000, 20'000);
 
+constexpr int engines_max = 8;  // at a time
+
+/// Where memory to lock is scarce there may be some rings, and not as many as the tests want.
+bool can_be_had(engine_kind kind, std::error_code& error) {
+  std::vector<std::unique_ptr<engine>> made;
+  while (made.size() < engines_max && !error) made.push_back(make_engine_patiently(kind, error));
+  return !error;
+}
+
 /// Calls `test` with a maker for each engine that works here.
 template <typename Test>
 void for_each_engine(Test test) {
   for (const engine_kind kind : {engine_kind::io_uring, engine_kind::epoll}) {
     std::error_code error;
-    const auto probe = make_engine(kind, error);
-    if (kind == engine_kind::io_uring && probe == nullptr) {
+    if (!can_be_had(kind, error)) {
+      REQUIRE(kind == engine_kind::io_uring);
       MESSAGE("no io_uring here: " << error.message());
       continue;
     }
-    REQUIRE(probe != nullptr);
     CAPTURE(static_cast<int>(kind));
     test([kind] {
       std::error_code refused;
-      auto made = make_engine(kind, refused);
+      auto made = make_engine_patiently(kind, refused);
       REQUIRE(made != nullptr);
       return made;
     });
@@ -240,7 +248,7 @@ TEST_CASE("engine: many may exist, and leave no descriptor behind") {
   for_each_engine([](auto make) {
     for (int round = 0; round < 20; ++round) {
       std::vector<std::unique_ptr<engine>> many;
-      for (int i = 0; i < 8; ++i) many.push_back(make());
+      for (int i = 0; i < engines_max; ++i) many.push_back(make());
       for (const auto& each : many) {
         each->wake();
         wait_in(*each, never);

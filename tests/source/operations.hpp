@@ -50,7 +50,7 @@ struct engine_maker {
 
 inline engine_maker sound(engine_kind kind) {
   return {kind == engine_kind::epoll ? "epoll" : "io_uring", kind, [kind](std::error_code& error) {
-            return detail::make_engine(kind, error);
+            return detail::make_engine_patiently(kind, error);
           }};
 }
 
