@@ -44,6 +44,7 @@ struct statistics {
   std::uint64_t switches = 0;  ///< scheduling points, polls included
   std::uint64_t steals = 0;    ///< successful ones
   std::uint64_t sleeps = 0;    ///< times a worker went to sleep
+  std::uint64_t handoffs = 0;  ///< turns that were taken from fibers that blocked or computed on
   /// Stacks whose overflow would not be noticed, made since the process began; see
   /// docs/internals/stacks.md.
   std::size_t unguarded_stacks = 0;

@@ -131,7 +131,7 @@ std::uint64_t take_id_block() noexcept {
 
 blocking_section::blocking_section() noexcept : worker_(current_worker()) {
   if (worker_ == nullptr) return;
-  static_cast<worker*>(worker_)->prepare_to_block();
+  static_cast<worker*>(worker_)->begin_blocking();
   set_current_worker(nullptr);
 }
 
@@ -139,8 +139,7 @@ blocking_section::~blocking_section() {
   if (worker_ == nullptr) return;
   auto* w = static_cast<worker*>(worker_);
   set_current_worker(w);
-  if (w->must_leave())
-    w->yield();  // goes on where there is a token; or never, if the run has ended
+  w->end_blocking();
 }
 
 std::size_t parked_count() noexcept {

@@ -37,8 +37,6 @@ idle_gate::sleep_kind idle_gate::sleep(worker* self, bool calm) noexcept {
     } else {
       kind.calm = calm;
       if (calm) calm_.fetch_add(1);
-      kind.watching = !watched_.load();
-      if (kind.watching) watched_.store(true);
     }
   }
   full_fence();  // pairs with wake_needed()
@@ -47,7 +45,6 @@ idle_gate::sleep_kind idle_gate::sleep(worker* self, bool calm) noexcept {
 
 bool idle_gate::leave(worker* self, sleep_kind was) noexcept {
   spin_guard guard(lock_);
-  if (was.watching) watched_.store(false);
   if (was.calm) calm_.fetch_sub(1);
   const auto place = std::find(sleepers_.begin(), sleepers_.end(), self);
   if (place == sleepers_.end()) return false;
@@ -74,7 +71,6 @@ void idle_gate::reset() noexcept {
   asleep_.store(0);
   searching_.store(0);
   calm_.store(0);
-  watched_.store(false);
 }
 
 std::uint32_t idle_gate::awake() const noexcept {

@@ -29,10 +29,6 @@
 /// Calm: a thief that has seen every queue drain too fast to be worth stealing from (see
 /// steal_patience.hpp) sleeps for `calm_nap` at most, and then looks again. While one naps so, who
 /// queues work behind its own fibers wakes nobody. Work in the inject queue wakes as ever.
-///
-/// The watcher: while others run, one of the sleepers sleeps for a limited time only and then looks
-/// after workers that have not reached a scheduling point since (see worker::watch()). Without
-/// somebody running, nobody watches, and nobody wakes up.
 
 namespace ringo::detail {
 
@@ -53,12 +49,9 @@ class idle_gate {
            calm_.load(std::memory_order_relaxed) == 0;  // relaxed: a nap ends by itself
   }
 
-  /// The same for work that its worker will get to first (the run-next slot): somebody should be
-  /// awake or on the watch.
-  bool watch_needed() const noexcept {
-    // relaxed: a missed watch costs a delay, which the next call makes good
-    return asleep_.load(std::memory_order_relaxed) != 0 &&
-           !watched_.load(std::memory_order_relaxed) &&      // relaxed: as above
+  /// After wake_needed() said no: nobody is asleep, and nobody searches.
+  bool all_busy() const noexcept {
+    return asleep_.load(std::memory_order_relaxed) == 0 &&   // relaxed: that call's fence
            searching_.load(std::memory_order_relaxed) == 0;  // relaxed: as above
   }
 
@@ -78,9 +71,8 @@ class idle_gate {
   static constexpr auto calm_nap = std::chrono::milliseconds(1);
 
   struct sleep_kind {
-    bool last = false;      ///< nobody else is awake
-    bool watching = false;  ///< this one is the watcher
-    bool calm = false;      ///< a nap: see above
+    bool last = false;  ///< nobody else is awake
+    bool calm = false;  ///< a nap: see above
     bool operator==(const sleep_kind&) const = default;
   };
   /// Enters as asleep. After it, the caller re-reads every queue; one that naps, the inject queue
@@ -109,7 +101,6 @@ class idle_gate {
   std::atomic<std::uint32_t> asleep_{
       0};  // atomic: the size of sleepers_, to be read without the lock
   std::atomic<std::uint32_t> calm_{0};  // atomic: how many nap
-  std::atomic<bool> watched_{false};    // atomic: one of sleepers_ is the watcher
 
   bool could_wake() const noexcept {
     return asleep_.load(std::memory_order_relaxed) != 0 &&   // relaxed: the caller's fence

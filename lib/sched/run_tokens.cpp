@@ -22,8 +22,7 @@ worker* scheduler::spare_or_new() {
   }
   std::error_code error;
   auto source = spare_engine(error);
-  if (error)
-    fatal("thread limit reached: no engine for another worker (RLIMIT_NOFILE)");
+  if (error) fatal("thread limit reached: no engine for another worker (RLIMIT_NOFILE)");
   return add_worker(std::move(source));
 }
 
@@ -63,12 +62,39 @@ void scheduler::give_token_to_some_spare() {
   }
 }
 
+/// False: it has none, or nobody needs it any more.
+bool scheduler::move_token(worker& from) {
+  if (!from.has_token || stopping_.load()) return false;
+  from.has_token = false;
+  if (from.counts_as_relieved()) count_blocked(-1);
+  from.mark(worker::token_lost);
+  handoffs_.fetch_add(1);
+  give_token_to_some_spare();
+  return true;
+}
+
 void scheduler::pass_token_on(worker& w) {
   spin_guard guard(token_lock_);
-  if (!w.has_token || stopping_.load()) return;
-  w.has_token = false;
-  w.call(worker::token_lost);
-  give_token_to_some_spare();
+  move_token(w);
+}
+
+bool scheduler::may_add_worker() const noexcept {
+  return worker_count() < settings_.threads_max;
+}
+
+void scheduler::relieve(worker& w) noexcept {
+  spin_guard guard(token_lock_);
+  if (spares_.empty() && !may_add_worker()) return;
+  if (w.current() != nullptr) move_token(w);  // else it has just come by
+}
+
+void scheduler::relieve_one_that_blocks() noexcept {
+  spin_guard guard(token_lock_);
+  if (!running_.load() || (spares_.empty() && !may_add_worker())) return;
+  for (std::uint32_t i = 0; i < worker_count(); ++i) {
+    worker& w = *worker_at(i);
+    if (w.blocks_with_token() && move_token(w)) return;
+  }
 }
 
 bool scheduler::becomes_spare(worker& w, bool is_pinned) noexcept {

@@ -185,6 +185,7 @@ statistics stats() noexcept {
     result.spawned = s.num_spawned();
     result.workers = s.tokens();
     result.threads = s.worker_count();
+    result.handoffs = s.handoffs();
     for (std::uint32_t i = 0; i < result.threads; ++i) {
       const detail::worker* w = s.worker_at(i);
       result.switches += w->ticks();

@@ -17,6 +17,7 @@
 #include "fiber/sanitizer.hpp"
 #include "sched/current.hpp"
 #include "sched/deadlock.hpp"
+#include "sched/exploration.hpp"
 
 namespace ringo::detail {
 
@@ -137,6 +138,11 @@ void scheduler::start_thread_here(worker* w) {
 }
 
 void scheduler::start(const settings& wanted) {
+  start_workers(wanted);
+  if (!exploring.load()) monitor_.start();
+}
+
+void scheduler::start_workers(const settings& wanted) {
   prepare_heavy_fence();
   settings_ = wanted;
   next_engine_generation();
@@ -150,6 +156,7 @@ void scheduler::start(const settings& wanted) {
   follows_cpus_.store(settings_.workers_by_default);
   cpus_at_.store(steady_clock::now().time_since_epoch().count());
   external_spawned_.store(0);
+  handoffs_.store(0);
   for (auto& source : engines) add_worker(std::move(source))->has_token = true;
   left_.store(0);
   for_caller_.store(0);
@@ -159,12 +166,20 @@ void scheduler::start(const settings& wanted) {
 
 void scheduler::inject(fiber* f) noexcept {
   injected_.push(f);
-  if (gate_.wake_needed()) wake_one();
+  offer_work();
 }
 
 void scheduler::inject_all(fiber** fibers, std::uint32_t count) noexcept {
   injected_.push_all(fibers, count);
-  if (gate_.wake_needed()) wake_one();
+  offer_work();
+}
+
+void scheduler::offer_work() noexcept {
+  if (gate_.wake_needed()) return wake_one();
+  // relaxed: the gate has made a fence; see worker::begin_blocking()
+  if (RINGO_UNLIKELY(blocked_.load(std::memory_order_relaxed) != 0) && gate_.all_busy()) {
+    relieve_one_that_blocks();
+  }
 }
 
 void scheduler::wake_one() noexcept {
@@ -190,7 +205,13 @@ timer_heap& scheduler::shared_timers() noexcept {
 
 void scheduler::timer_added() noexcept {
   spin_guard guard(token_lock_);
-  if (running_.load() && worker_count() > 0) worker_at(0)->source().wake();
+  if (!running_.load() || worker_count() == 0) return;
+  // One that is busy comes by, or the monitor sees to it; a wake-up might disturb what it does.
+  if (worker_at(0)->current() == nullptr) {
+    worker_at(0)->source().wake();
+  } else {
+    stir_monitor();
+  }
 }
 
 std::size_t scheduler::num_fibers() const noexcept {

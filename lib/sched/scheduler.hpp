@@ -15,6 +15,7 @@
 #include "sched/cpu_quota.hpp"
 #include "sched/idle_gate.hpp"
 #include "sched/inject_queue.hpp"
+#include "sched/monitor.hpp"
 #include "sched/parked_trim.hpp"
 #include "sched/worker.hpp"
 #include "source/engine.hpp"
@@ -26,9 +27,12 @@
 /// pinned to its thread. What moves between threads is always the token, never a queue, a heap or
 /// an engine. A fiber that is pinned to thread A and was dequeued by worker B is handed over: A
 /// gets the fiber and B's token, B becomes a spare. When the fiber parks, A passes the token to a
-/// spare. A fiber in blocking() gives the token away at once if others wait; afterwards its worker
-/// becomes a spare, and the fiber goes on elsewhere. `has_token` and `handed` are guarded by
-/// `token_lock_`, so that giving and resting cannot miss each other.
+/// spare. A fiber in blocking() gives the token away at once if others wait; else whoever brings
+/// work that nobody is free for takes it (offer_work()). Afterwards its worker becomes a spare, and
+/// the fiber goes on elsewhere. The monitor takes the token of a worker whose fiber computes for
+/// long (monitor.hpp). Taking it is safe at any time: the worker sees the mark, and is one too many
+/// until then. `has_token` and `handed` are guarded by `token_lock_`, so that giving and resting
+/// cannot miss each other.
 ///
 /// The end of a run:
 /// 1. The main fiber's last act stops its own worker, disarms the deadlock check and is over with
@@ -127,10 +131,6 @@ class scheduler {
   void timer_added() noexcept;
 
   bool work_visible() const noexcept;
-  /// True, and counts as a watch: the last one was `interval` ago.
-  bool watch_due(time_point now, std::chrono::nanoseconds interval) noexcept {
-    return is_due(watched_at_, now, interval);
-  }
   /// Of no use to a single worker: there is nobody whose work it could take.
   bool spinning_pays() const noexcept {
     const std::uint32_t cpus = cpus_.load(std::memory_order_relaxed);  // relaxed: a policy
@@ -161,6 +161,16 @@ class scheduler {
   /// The worker's fiber is about to block the thread while others wait: another worker gets the
   /// token.
   void pass_token_on(worker& w);
+  /// The same for a worker that does not come by; by another thread. Nothing happens if there may
+  /// be no more threads.
+  void relieve(worker& w) noexcept;
+  /// Changes how many workers block with a token.
+  void count_blocked(int change) noexcept {
+    blocked_.fetch_add(static_cast<std::uint32_t>(change));
+  }
+  void stir_monitor() noexcept { monitor_.stir(); }
+  /// Tokens that were taken from workers that did not come by, or that blocked.
+  std::uint64_t handoffs() const noexcept { return handoffs_.load(); }
   /// The worker has no token any more, and is free for others. True: it has one after all.
   bool becomes_spare(worker& w, bool is_pinned) noexcept;
   /// True: do not sleep, there is a token or the run is over.
@@ -180,12 +190,14 @@ class scheduler {
 
  private:
   scheduler() = default;
+  void start_workers(const settings& wanted);
 
   settings settings_;
   engine_kind engine_used_ = engine_kind::epoll;
   idle_gate gate_;
   inject_queue injected_;
   parked_trim trim_;
+  monitor monitor_{*this};
   std::atomic<bool> running_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> armed_{false};
@@ -209,12 +221,13 @@ class scheduler {
   std::array<std::atomic<std::int32_t>, 128> adopted_threads_{};
   cpu_count count_cpus_ = &usable_cpus;
   std::atomic<std::uint32_t> cpus_{1};
-  std::atomic<bool> follows_cpus_{false};    // atomic: until set_tokens()
-  std::atomic<std::int64_t> cpus_at_{0};     // atomic: when they were counted, in ns
-  std::atomic<std::int64_t> watched_at_{0};  // atomic: when the last watch was, in ns
-  std::atomic<std::uint32_t> left_{0};       // futex: workers that have left
-  std::atomic<std::uint32_t> visitors_{0};   // plain threads that look at the workers; as waking_
-  std::atomic<std::uint32_t> waking_{0};     // wake-ups under way, which stop() waits for
+  std::atomic<bool> follows_cpus_{false};  // atomic: until set_tokens()
+  std::atomic<std::int64_t> cpus_at_{0};   // atomic: when they were counted, in ns
+  std::atomic<std::uint32_t> blocked_{0};  // atomic: workers that block with a token
+  std::atomic<std::uint64_t> handoffs_{0};
+  std::atomic<std::uint32_t> left_{0};      // futex: workers that have left
+  std::atomic<std::uint32_t> visitors_{0};  // plain threads that look at the workers; as waking_
+  std::atomic<std::uint32_t> waking_{0};    // wake-ups under way, which stop() waits for
 
   spinlock token_lock_;
   std::vector<worker*> spares_ RINGO_GUARDED_BY(token_lock_);
@@ -239,6 +252,11 @@ class scheduler {
   void start_thread(worker* w) RINGO_REQUIRES(token_lock_);
   void start_thread_here(worker* w) RINGO_REQUIRES(token_lock_);
   void start_unstarted() RINGO_REQUIRES(token_lock_);
+  /// Wakes somebody for work that was just injected, or finds somebody a token.
+  void offer_work() noexcept;
+  void relieve_one_that_blocks() noexcept;
+  bool move_token(worker& from) RINGO_REQUIRES(token_lock_);
+  bool may_add_worker() const noexcept RINGO_REQUIRES(token_lock_);
   worker* spare_or_new() RINGO_REQUIRES(token_lock_);
   void give_token(worker* to) noexcept RINGO_REQUIRES(token_lock_);
   void give_token_to_some_spare() RINGO_REQUIRES(token_lock_);

@@ -64,6 +64,7 @@ void scheduler::worker_left() noexcept {
 }
 
 std::size_t scheduler::stop() noexcept {
+  if (!exploring.load()) monitor_.pause();
   {
     // Under the lock: no worker can be added behind the loop's back.
     spin_guard guard(token_lock_);
@@ -73,6 +74,7 @@ std::size_t scheduler::stop() noexcept {
     for (std::uint32_t i = 0; i < worker_count(); ++i) worker_at(i)->call(worker::stop);
   }
   wait_for_workers();
+  if (!exploring.load()) monitor_.stop();
   while (waking_.load() != 0) ::sched_yield();
   for (std::uint32_t i = 0; i < worker_count(); ++i) sanitizer_acquire(worker_at(i));
   while (visitors_.load() != 0) ::sched_yield();
@@ -94,6 +96,7 @@ std::size_t scheduler::stop() noexcept {
   spares_.clear();
   threads_.clear();
   surplus_ = 0;
+  blocked_.store(0);
   gate_.reset();
   stopping_.store(false);
   return left_over;

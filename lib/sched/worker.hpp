@@ -58,12 +58,10 @@ class worker {
   void push_back(fiber* f) noexcept;
   fiber* take_block() { return blocks_.take(); }
   std::uint64_t next_fiber_id() noexcept;
-  /// The running fiber is about to block the thread. False: it may, nobody waits.
-  bool others_wait() const noexcept;
-  void prepare_to_block();
-  bool must_leave() const noexcept {
-    return (attention_.load() & (token_lost | stop | forked)) != 0;
-  }
+  /// The running fiber is about to block the thread: see blocking().
+  void begin_blocking();
+  /// The thread is back. May park.
+  void end_blocking() noexcept;
   /// Fatal in the child of a fork.
   void refuse_if_forked() const noexcept {
     // relaxed: set by this thread itself
@@ -88,7 +86,7 @@ class worker {
     stop = 1,         ///< the run is over: leave
     pinned = 2,       ///< a fiber has this thread for itself
     token_asked = 4,  ///< there are fewer run tokens than before: perhaps give up yours
-    token_lost = 8,   ///< the run token went elsewhere while a fiber blocked this thread
+    token_lost = 8,   ///< the run token went elsewhere: its fiber blocks the thread, or is late
     forked = 16,      ///< this is the child of a fork: the other threads do not exist
     explored = 32     ///< every choice is the exploration's; for the whole run
   };
@@ -96,6 +94,23 @@ class worker {
     attention_.fetch_or(bits);
     source_->wake();
   }
+  /// The same for one that is busy with a fiber: whose thread a wake-up might disturb.
+  void mark(attention bits) noexcept {
+    attention_.fetch_or(bits);
+    // Or else it is about to sleep, and has perhaps not seen the mark (see sleep()).
+    if (current() == nullptr) source_->wake();
+  }
+  /// Neither asleep nor resting. Any thread.
+  bool is_active() const noexcept { return active_.load(); }
+  /// In blocking(). Any thread.
+  bool is_blocked() const noexcept { return blocked_.load() != blocked_state::no; }
+  bool blocks_with_token() const noexcept { return blocked_.load() == blocked_state::has_token; }
+  /// True: it did block with a token, and now counts as without.
+  bool counts_as_relieved() noexcept {
+    auto expected = blocked_state::has_token;
+    return blocked_.compare_exchange_strong(expected, blocked_state::relieved);
+  }
+  static constexpr std::uint32_t poll_interval = 64;  // scheduling points; a power of two
   const run_queue& queue() const noexcept { return queue_; }
   run_queue& queue() noexcept { return queue_; }
   run_next& next_slot() noexcept { return next_; }
@@ -121,7 +136,11 @@ class worker {
   fiber* handed = nullptr;  // pinned to this worker, and due to run here
 
  private:
-  static constexpr std::uint32_t poll_interval = 64;  // a power of two
+  enum class blocked_state : std::uint8_t {
+    no,
+    has_token,  ///< in blocking(), counted by the scheduler: whoever brings work may take the token
+    relieved    ///< in blocking(), without a token
+  };
 
   // What each switch touches.
   worker_local<fiber*> current_;
@@ -143,8 +162,9 @@ class worker {
   const std::uint32_t index_;
   timer_heap& timers_;
   std::unique_ptr<engine> source_;
-  std::atomic<std::uint64_t> watched_ticks_{0};  // atomic: what the last watcher saw
-  bool searching_ = false;                       // the loop's own
+  std::atomic<bool> active_{true};                         // atomic: for the monitor
+  std::atomic<blocked_state> blocked_{blocked_state::no};  // atomic: see scheduler::relieve()
+  bool searching_ = false;                                 // the loop's own
   bool calm_ = false;  // the loop's own: the last search found queues, but none worth stealing from
   std::uint32_t spin_us_ = 20;  // the loop's own
   steal_patience patience_;     // the loop's own
@@ -178,7 +198,8 @@ class worker {
   fiber* search() noexcept;
   fiber* steal(time_point now) noexcept;
   void sleep() noexcept;
-  void watch() noexcept;
+  void runs_again() noexcept;
+  bool others_wait() const noexcept;
   void rest() noexcept;
   void drain() noexcept;
   void run_one(fiber* f) noexcept;

@@ -27,7 +27,6 @@
 namespace ringo::detail {
 namespace {
 
-constexpr auto watch_interval = std::chrono::milliseconds(10);
 constexpr std::uint32_t spin_us_max = 50;  // a wake across cores costs some 20 us
 constexpr std::uint32_t spin_us_min = 2;
 constexpr std::uint32_t injected_batch = 64;
@@ -256,12 +255,12 @@ void worker::sleep() noexcept {
     time_point deadline = timers_.next();
     if (kind.calm) {
       deadline = std::min(deadline, steady_clock::now() + idle_gate::calm_nap);
-    } else if (kind.watching) {
-      deadline = std::min(deadline, steady_clock::now() + watch_interval);
     }
     if (kind.last) owner_.check_deadlock();
     fiber_queue ended;
+    active_.store(false);
     source_->wait(deadline, ended);
+    runs_again();
     push_ended(*source_, ended);
   }
   // Taken out by a waker: it has counted this worker as searching. And who queued work during a nap
@@ -271,31 +270,15 @@ void worker::sleep() noexcept {
   } else if (kind.calm) {
     searching_ = gate.start_searching(owner_.tokens());
   }
-  if (kind.watching) watch();
 }
 
-/// Looks after workers that run a fiber without reaching a scheduling point: what waits in their
-/// run-next slot, and their timers, are theirs alone otherwise.
-void worker::watch() noexcept {
-  const time_point now = steady_clock::now();
-  if (!owner_.watch_due(now, watch_interval / 2)) return;  // it was woken early
-  fiber_queue ready_fibers;
-  for (std::uint32_t i = 0; i < owner_.worker_count(); ++i) {
-    worker* other = owner_.worker_at(i);
-    if (other == nullptr || other == this) continue;
-    if (other->timers_.next() <= now) other->timers_.expire(now, ready_fibers);
-    fiber_queue ended;
-    other->source_->reap(ended);
-    push_ended(*other->source_, ended);
-    const std::uint64_t ticks = other->ticks_.get();
-    if (ticks == other->watched_ticks_.exchange(ticks) && !other->next_.empty()) {
-      if (fiber* f = other->next_.rob()) ready_fibers.push(f);
-    }
-  }
-  while (fiber* f = ready_fibers.pop()) push_back(f);
+/// For the monitor: this worker may get stuck from now on.
+void worker::runs_again() noexcept {
+  active_.store(true);
+  owner_.stir_monitor();
 }
 
-/// The same where others find them.
+/// Queues the fibers whose operations have ended where others find them.
 void worker::inject_ended(fiber_queue& ended) noexcept {
   std::uint32_t count = 0;
   for (; fiber* f = ended.pop(); ++count) {
@@ -318,11 +301,25 @@ bool worker::others_wait() const noexcept {
   return !next_.empty() || !queue_.empty() || !owner_.injected().empty();
 }
 
-void worker::prepare_to_block() {
+/// Says that it blocks before it looks for others that wait; who queues work looks for workers that
+/// block after it (scheduler::offer_work()). So not both miss the other.
+void worker::begin_blocking() {
   source_->flush();
-  if (!others_wait() || exploring.load()) return;
+  if (RINGO_UNLIKELY(exploring.load())) return;
+  blocked_.store(blocked_state::has_token);
+  owner_.count_blocked(1);
+  if (!others_wait()) return;
   drain();
   owner_.pass_token_on(*this);
+}
+
+void worker::end_blocking() noexcept {
+  if (RINGO_LIKELY(!exploring.load())) {
+    if (blocked_.exchange(blocked_state::no) == blocked_state::has_token) owner_.count_blocked(-1);
+    owner_.stir_monitor();
+  }
+  // Goes on where there is a token; or never, if the run has ended.
+  if ((attention_.load() & (token_lost | stop | forked)) != 0) yield();
 }
 
 /// Without a run token: sleeps until one comes, and still serves its own timers and completions.
@@ -337,7 +334,9 @@ void worker::rest() noexcept {
   for (;;) {
     if (owner_.rest_begins(*this)) return;
     fiber_queue ended;
+    active_.store(false);
     source_->wait(timers_.next(), ended);
+    runs_again();
     inject_ended(ended);
     if (owner_.rest_ends(*this)) return;
     fiber_queue ready_fibers;

@@ -75,17 +75,13 @@ inline void worker::park(const park_kind& kind, void* subject) noexcept {
 inline void worker::push_ready(fiber* f) noexcept {
   // In the child of a fork the idle gate's lock may be held by a thread that does not exist.
   refuse_if_forked();
-  // relaxed: as in pick()
-  if (RINGO_UNLIKELY(attention_.load(std::memory_order_relaxed) != 0) && abandoned()) {
-    // This worker's own queues are dead; it vanishes at its next scheduling point.
+  const std::uint32_t asked = attention_.load(std::memory_order_relaxed);  // relaxed: as in pick()
+  if (RINGO_UNLIKELY(asked != 0) && ((asked & token_lost) != 0 || abandoned())) {
+    // This worker does not get to its own queues soon; or never, and they are dead.
     owner_.inject(f);
     return;
   }
-  if (fiber* displaced = next_.put(f)) {
-    push_back(displaced);
-  } else if (owner_.gate().watch_needed()) {
-    owner_.wake_one();
-  }
+  if (fiber* displaced = next_.put(f)) push_back(displaced);
 }
 
 }  // namespace ringo::detail

@@ -28,9 +28,9 @@ class engine {
   /// is handed to the kernel first. Owner only.
   virtual void wait(time_point deadline, fiber_queue& ended) noexcept = 0;
 
-  /// Collects what has completed; never blocks. By the owner it also hands to the kernel what was
-  /// started. Any thread: it gives up when another one is at it. A wake-up that it comes across is
-  /// not lost to the owner.
+  /// Collects what has completed, and hands to the kernel what was started; never blocks. Any
+  /// thread that outlives the operations: it gives up when another one is at it. A wake-up that it
+  /// comes across is not lost to the owner.
   virtual void reap(fiber_queue& ended) noexcept = 0;
 
   /// So many of the fibers that wait() or reap() have handed back here are queued now. Until then
@@ -44,6 +44,9 @@ class engine {
 
   /// Ends the owner's wait(). Any thread, and signal handlers.
   virtual void wake() noexcept = 0;
+
+  /// Readable when something may have completed, or wake() was called; for an edge-triggered wait.
+  virtual int fd() const noexcept = 0;
 
   /// Begins an operation whose fiber is at rest. It may complete before this returns; the caller
   /// has a hold on it. Owner only; never blocks, never fails: an error is the operation's result.

@@ -72,6 +72,8 @@ class epoll_engine final : public engine {
 
   void wake() noexcept override { wake_.signal(); }
 
+  int fd() const noexcept override { return epoll_; }
+
   void start(operation& op) noexcept override {
     const int error = enlist(op);
     // The engine whose set the descriptor is in: where its events come from.

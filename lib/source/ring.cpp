@@ -59,6 +59,7 @@ void ring_engine::wait(time_point deadline, fiber_queue& ended) noexcept {
 
 void ring_engine::reap(fiber_queue& ended) noexcept {
   if (!owned_by_caller()) {
+    queues_.submit_for_owner();
     serve_mail_for_owner(ended);
     if (queues_.overflown()) queues_.fetch();
     return collect(reaper::stranger, ended);

@@ -33,7 +33,8 @@
 ///    submission, the operation goes onto `waiting_`, where later ones line up behind it.
 /// 2. reap() by the owner, flush() and wait(): what waits is queued, everything queued is
 /// submitted;
-///    wait() does that and sleeps in one system call.
+///    wait() does that and sleeps in one system call. reap() by another thread submits what is
+///    queued: the owner may be busy for long. The request is that thread's then.
 /// 3. The kernel posts a completion, in the owner's context.
 /// 4. Whoever has the try-lock copies a bounded number of completions, moves the head, counts, lets
 ///    go of the lock, and then completes the operations.
@@ -53,8 +54,9 @@
 /// 5. An operation that is queued late (from `waiting_`) and was called off meanwhile is followed
 /// by
 ///    a request to cancel it at once: the letter's may have come before it.
-/// What a stuck owner has not submitted cannot be cancelled by others, nor can what its kernel
-/// threads do (files), nor anything before Linux 6.0: such a cancellation waits for the owner.
+/// What found no room in a stuck owner's queue cannot be cancelled by others, nor can what its
+/// kernel threads do (files), nor anything before Linux 6.0: such a cancellation waits for the
+/// owner.
 ///
 /// Waking: the wake event is polled by one request that stays armed. A reaper that takes its
 /// completion says so (see wake_event.hpp). Where the request has ended (the completion queue was
@@ -107,6 +109,7 @@ class ring_engine final : public engine {
   void reap(fiber_queue& ended) noexcept override;
   void flush() noexcept override;
   void wake() noexcept override { wake_.signal(); }
+  int fd() const noexcept override { return queues_.fd(); }
   void start(operation& op) noexcept override;
   [[nodiscard]] fiber* cancel(operation& op) noexcept override;
   void cancel_all(fiber_queue& ended) noexcept override;

@@ -45,8 +45,15 @@ bool ring_queues::submit() noexcept {
     const int taken =
         enter(count, 0, attention_due() ? IORING_ENTER_GETEVENTS : 0, nullptr, _NSIG / 8);
     // Without SUBMIT_ALL (Linux before 5.18) the kernel stops behind an entry that fails.
-    if (taken <= 0 && taken != -EINTR) return false;
+    if (taken <= 0 && taken != -EINTR) return unsubmitted() == 0;
   }
+}
+
+void ring_queues::submit_for_owner() noexcept {
+  const unsigned count = load(ring_.sq.ktail) - load(ring_.sq.khead);
+  if (count == 0) return;
+  // What the kernel refuses now it is given again by the owner, or at the next look.
+  ::syscall(SYS_io_uring_enter, ring_.ring_fd, count, 0, 0, nullptr, _NSIG / 8);
 }
 
 int ring_queues::enter_until(unsigned count, unsigned wanted, time_point deadline) noexcept {

@@ -23,7 +23,8 @@
 ///
 /// Submission queue: slots [head, tail); the kernel moves the head while it takes entries, inside
 /// of io_uring_enter; the owner fills a slot and moves the tail. The tail is published with each
-/// entry, so that what has been queued is there for whoever enters.
+/// entry, so that what has been queued is there for whoever enters: the owner, or another thread.
+/// Then either may find that the other has handed over what it counted.
 /// Completion queue: the kernel moves the tail, the holder of the engine's try-lock the head.
 
 namespace ringo::detail {
@@ -48,6 +49,7 @@ class ring_queues {
   int open(unsigned entries, io_uring_params& wanted) noexcept;
 
   io_uring& handle() noexcept { return ring_; }
+  int fd() const noexcept { return ring_.ring_fd; }
   std::uint32_t features() const noexcept { return features_; }
 
   void set_faults(ring_faults* faults) noexcept { faults_ = faults; }
@@ -83,6 +85,8 @@ class ring_queues {
   int wait(time_point deadline) noexcept { return enter_until(0, 1, deadline); }
 
   // Anybody's.
+  /// Hands over what the owner has queued so far; once. The kernel takes one caller at a time.
+  void submit_for_owner() noexcept;
   /// True: the kernel holds completions back, for lack of room or until the owner comes by.
   bool attention_due() const noexcept {
     return (load(ring_.sq.kflags) & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;

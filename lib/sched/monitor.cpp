@@ -1,0 +1,249 @@
+#include "sched/monitor.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <ringo/error.hpp>
+
+#include "base/futex.hpp"
+#include "sched/bubble.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/worker.hpp"
+
+/// The steps are in monitor.hpp.
+
+namespace ringo::detail {
+namespace {
+
+constexpr int events_max = 16;
+
+/// Of those that compute on without a token, whatever their number: else a program of fibers that
+/// all compute for long would soon have as many threads.
+constexpr std::uint32_t computing_max = 8;
+
+/// What the kernel says of a thread: R, it has a CPU or wants one.
+bool wants_cpu(std::int32_t thread) noexcept {
+  std::array<char, 64> path{};
+  std::array<char, 256> text{};
+  std::snprintf(path.data(), path.size(), "/proc/self/task/%d/stat", thread);
+  std::FILE* file = std::fopen(path.data(), "re");
+  if (file == nullptr) return false;
+  const bool read = std::fgets(text.data(), text.size(), file) != nullptr;
+  std::fclose(file);
+  const char* name_end = read ? std::strrchr(text.data(), ')') : nullptr;
+  return name_end != nullptr && std::strncmp(name_end, ") R", 3) == 0;
+}
+
+}  // namespace
+
+void monitor::start() {
+  if (set_ < 0) {
+    set_ = ::epoll_create1(EPOLL_CLOEXEC);
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;
+    event.data.ptr = nullptr;
+    if (set_ < 0 || bell_.open() || ::epoll_ctl(set_, EPOLL_CTL_ADD, bell_.fd(), &event) != 0) {
+      fatal("thread limit reached: no descriptors for the monitor (RLIMIT_NOFILE)");
+    }
+  }
+  records_.clear();
+  wanted_.store(phase::watching);
+  reached_.store(static_cast<std::uint32_t>(phase::off));
+  const auto body = [](void* self) -> void* {
+    static_cast<monitor*>(self)->run();
+    return nullptr;
+  };
+  // It takes no signals: they belong to the threads that would get them without it.
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int refused = ::pthread_create(&thread_, nullptr, body, this);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (refused != 0) {
+    fatal("thread limit reached: the kernel refuses another thread (RLIMIT_NPROC or pids.max)");
+  }
+  ::pthread_setname_np(thread_, "ringo-monitor");
+  // Or else a deadlock report might be held back by this stranger.
+  wait_until_reached(phase::watching);
+}
+
+void monitor::pause() noexcept {
+  ask_for(phase::paused);
+}
+
+void monitor::stop() noexcept {
+  ask_for(phase::ended);
+  ::pthread_join(thread_, nullptr);
+}
+
+void monitor::ask_for(phase there) noexcept {
+  wanted_.store(there);
+  bell_.signal();
+  wait_until_reached(there);
+}
+
+void monitor::wait_until_reached(phase there) const noexcept {
+  for (;;) {
+    const std::uint32_t reached = reached_.load();
+    if (reached == static_cast<std::uint32_t>(there)) return;
+    futex_wait(reached_, reached, nanoseconds(-1));
+  }
+}
+
+void monitor::reach(phase there) noexcept {
+  reached_.store(static_cast<std::uint32_t>(there));
+  futex_wake(reached_, 1);
+}
+
+void monitor::run() noexcept {
+  const auto self = static_cast<std::int32_t>(::syscall(SYS_gettid));
+  owner_.adopt_thread(self);
+  reach(phase::watching);
+  while (wanted_.load() == phase::watching) {
+    look_around();
+    if (somebody_runs_) {
+      wait(std::min(next_timer_, steady_clock::now() + interval));
+    } else {
+      sleep_until(next_timer_);
+    }
+  }
+  for (std::uint32_t i = 0; i < records_.size(); ++i) {
+    wait_for_engine(*owner_.worker_at(i), records_[i], false);
+  }
+  reach(phase::paused);
+  // What it has submitted is finished by this thread.
+  while (wanted_.load() == phase::paused) wait(never);
+  owner_.disown_thread(self);
+  reach(phase::ended);
+}
+
+void monitor::look_around() noexcept {
+  const time_point now = steady_clock::now();
+  const std::uint32_t count = owner_.worker_count();
+  if (records_.size() < count) records_.resize(count);
+  somebody_runs_ = false;
+  next_timer_ = never;
+  for (std::uint32_t i = 0; i < count; ++i) look_at(*owner_.worker_at(i), records_[i], now);
+}
+
+void monitor::look_at(worker& w, record& known, time_point now) noexcept {
+  const std::uint64_t ticks = w.ticks();
+  const bool moved = ticks != known.ticks || known.since == time_point{};
+  const bool polled = ticks / worker::poll_interval != known.ticks / worker::poll_interval;
+  if (moved) {
+    known.ticks = ticks;
+    known.since = now;
+  }
+  const bool in_fiber = w.current() != nullptr;
+  const bool blocked = w.is_blocked();
+  known.absent = in_fiber && !moved && now - known.since >= (blocked ? interval : patience);
+  wait_for_engine(w, known, known.absent);
+  if (blocked ? !known.absent : w.is_active()) somebody_runs_ = true;
+  if (known.absent || (in_fiber && moved && !polled)) serve(w, known, now);
+  if (!known.absent) return;
+  next_timer_ = std::min(next_timer_, w.timers().next());
+  relieve(w);
+}
+
+void monitor::serve(worker& w, const record& known, time_point now) noexcept {
+  const bool timer_due = w.timers().next() <= now;
+  if (timer_due) {
+    owner_.expect_outside(1);
+    fiber_queue ready_fibers;
+    w.timers().expire(now, ready_fibers);
+    while (fiber* f = ready_fibers.pop()) owner_.inject(f);
+    owner_.expect_outside(-1);
+  }
+  fiber_queue ended;
+  w.source().reap(ended);
+  std::uint32_t count = 0;
+  for (; fiber* f = ended.pop(); ++count) {
+    if (wake(*f)) owner_.inject(f);
+  }
+  w.source().handed_over(count);
+  if (!known.absent || w.is_blocked()) return;
+  if (fiber* f = w.next_slot().rob()) owner_.inject(f);
+}
+
+void monitor::relieve(worker& w) noexcept {
+  if (owner_.injected().empty() && w.queue().empty()) return;
+  if (owner_.gate().asleep() != 0) {
+    if (owner_.gate().wake_needed()) owner_.wake_one();
+    return;
+  }
+  if (!w.is_blocked() && too_many_compute()) return;
+  owner_.relieve(w);
+}
+
+bool monitor::too_many_compute() const noexcept {
+  const std::uint32_t bound = std::max(computing_max, 2 * owner_.tokens());
+  std::uint32_t count = 0;
+  for (std::uint32_t i = 0; i < records_.size(); ++i) {
+    count += records_[i].absent && !owner_.worker_at(i)->is_blocked() ? 1U : 0U;
+  }
+  if (count <= bound) return false;
+  count = 0;
+  for (std::uint32_t i = 0; i < records_.size(); ++i) {
+    const worker& w = *owner_.worker_at(i);
+    count += records_[i].absent && !w.is_blocked() && wants_cpu(w.thread_id()) ? 1U : 0U;
+  }
+  return count > bound;
+}
+
+void monitor::wait_for_engine(worker& w, record& known, bool wanted) noexcept {
+  if (wanted == known.waited_for) return;
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.ptr = &w;
+  const int change = wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
+  // Refused for want of memory: it is tried again at the next look.
+  if (::epoll_ctl(set_, change, w.source().fd(), &event) == 0) known.waited_for = wanted;
+}
+
+bool monitor::any_runs() const noexcept {
+  const std::uint32_t count = owner_.worker_count();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const worker& w = *owner_.worker_at(i);
+    const bool settled =
+        i < records_.size() && records_[i].absent && w.ticks() == records_[i].ticks;
+    if (w.is_blocked() ? !settled : w.is_active()) return true;
+  }
+  return false;
+}
+
+void monitor::sleep_until(time_point deadline) noexcept {
+  asleep_.store(true);
+  heavy_fence();  // pairs with stir()
+  if (!any_runs() && wanted_.load() == phase::watching) wait(deadline);
+  asleep_.store(false);
+}
+
+void monitor::wait(time_point deadline) noexcept {
+  std::array<epoll_event, events_max> events;
+  if (deadline == never) {
+    ::epoll_wait(set_, events.data(), events_max, -1);
+    return;
+  }
+  const auto left = time_left(deadline);
+  const std::timespec limit{static_cast<std::time_t>(left.count() / 1'000'000'000),
+                            static_cast<long>(left.count() % 1'000'000'000)};
+  if (::syscall(SYS_epoll_pwait2, set_, events.data(), events_max, &limit, nullptr, 0) >= 0 ||
+      errno != ENOSYS) {
+    return;
+  }
+  // Linux before 5.11: a millisecond is the smallest step.
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+  ::epoll_wait(set_, events.data(), events_max, static_cast<int>(std::min<long>(ms, INT_MAX)));
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include <pthread.h>
+
+#include "base/fence.hpp"
+#include "fiber/fiber.hpp"
+#include "source/clock.hpp"
+#include "source/wake_event.hpp"
+
+/// The monitor: a thread that looks after workers which do not come by (Go's sysmon).
+///
+/// A worker looks after its own run queue, timers and completions. It cannot while its fiber
+/// computes, or sits in a system call. Then the monitor does, by the ways that are open to every
+/// thread, and gives the worker's right to run to another one.
+///
+/// A worker is asleep (in its engine), blocked (in blocking()), or it runs: a fiber, or its loop.
+/// One that has run the same fiber without a scheduling point for `patience` is late; one that was
+/// blocked through a whole `interval` is settled. Neither gets to what is its own.
+///
+/// Steps, every `interval` while some worker runs:
+/// 1. Note each worker's count of scheduling points, and since when it has been that.
+/// 2. For who is late or settled, and for who has not polled since the last look: fire overdue
+///    timers, submit what was started, collect what has completed. Of a late one also take what is
+///    in its run-next slot. All of it goes to the inject queue.
+/// 3. Who is late or settled and has a run token, while something waits in the inject queue or in
+///    its run queue, and nobody who could run it is asleep: is relieved of the token, which goes to
+///    a spare worker (scheduler::relieve()). It is marked with `token_lost`.
+/// Steps of a marked worker: what its fiber makes ready goes to the inject queue (push_ready());
+/// at its next scheduling point it moves the rest there, and rests. What it had queued before it
+/// could see the mark is found by step 2 the next time, or stolen.
+///
+/// Between two looks it waits for completions of those who are late or settled, on the descriptors
+/// of their engines, and for their earliest timer. When no worker runs it waits for nothing else.
+/// Each side stores, fences, then loads, so that not both miss the other:
+///   monitor:                                    asleep | heavy fence | a worker runs? stay awake
+///   worker that wakes up, or comes out of blocking(): running | light fence | asleep? wake it
+///
+/// It submits for others, and a request is finished in the context of the thread that submitted
+/// it: so its thread ends after the workers', when nothing is under way any more.
+///
+/// What it has in its hands (timers that were taken out of a heap, and their fibers) is expected
+/// from outside (scheduler::expect_outside()), so that nobody takes that moment for a deadlock.
+
+namespace ringo::detail {
+
+class scheduler;
+class worker;
+
+class monitor {
+ public:
+  static constexpr auto interval = std::chrono::milliseconds(5);
+  static constexpr auto patience = std::chrono::milliseconds(10);
+
+  explicit monitor(scheduler& owner) noexcept : owner_(owner) {}
+
+  /// Fatal when the kernel has no descriptors or no thread for it.
+  void start();
+  /// It looks at no worker any more once this has returned.
+  void pause() noexcept;
+  /// Its thread ends.
+  void stop() noexcept;
+
+  /// A worker runs now, or a timer was added for one that does not. Any thread.
+  void stir() noexcept {
+    light_fence();  // pairs with sleep_until()
+    // relaxed: the fences order it
+    if (RINGO_UNLIKELY(asleep_.load(std::memory_order_relaxed))) bell_.signal();
+  }
+
+ private:
+  enum class phase : std::uint32_t { off, watching, paused, ended };
+
+  /// What it knows of a worker; by its index.
+  struct record {
+    std::uint64_t ticks = 0;
+    time_point since{};       // the count has been that
+    bool absent = false;      // late or settled
+    bool waited_for = false;  // its engine's descriptor is in set_
+  };
+
+  scheduler& owner_;
+  pthread_t thread_{};
+  int set_ = -1;  // an epoll set
+  wake_event bell_;
+  std::atomic<bool> asleep_{false};
+  std::atomic<phase> wanted_{phase::off};
+  std::atomic<std::uint32_t> reached_{0};  // futex: the phase it is in
+  // Its own.
+  std::vector<record> records_;
+  bool somebody_runs_ = false;
+  time_point next_timer_ = never;
+
+  void run() noexcept;
+  void look_around() noexcept;
+  void look_at(worker& w, record& known, time_point now) noexcept;
+  void serve(worker& w, const record& known, time_point now) noexcept;
+  void relieve(worker& w) noexcept;
+  bool too_many_compute() const noexcept;
+  void wait_for_engine(worker& w, record& known, bool wanted) noexcept;
+  bool any_runs() const noexcept;
+  void sleep_until(time_point deadline) noexcept;
+  void wait(time_point deadline) noexcept;
+  void reach(phase there) noexcept;
+  void ask_for(phase there) noexcept;
+  void wait_until_reached(phase there) const noexcept;
+};
+
+}  // namespace ringo::detail
