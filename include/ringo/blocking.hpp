@@ -30,9 +30,9 @@ class blocking_section {
 /// which asks for them (a logger, say) does not depend on where it is called from.
 ///
 /// If other fibers wait for a worker when fn begins, another thread takes over the right to run
-/// them at once; after fn the fiber goes on where a worker is free, perhaps on another thread.
-/// Limit of this version: fibers that become runnable later, while fn is under way, are run by the
-/// other workers only. If every worker is inside such a call, they wait until one returns.
+/// them at once; if some become ready later, and every other worker is busy, then. After fn the
+/// fiber goes on where a worker is free, perhaps on another thread. Without blocking() the same
+/// happens, but only after the thread has not come by for 10 to 15 ms.
 ///
 /// While fn runs no deadlock is reported. With io_uring, epoll_wait, sigtimedwait, semtimedop and a
 /// recv with a timeout may fail with EINTR inside fn: repeat them.

@@ -43,6 +43,15 @@ bool wants_cpu(std::int32_t thread) noexcept {
   return name_end != nullptr && std::strncmp(name_end, ") R", 3) == 0;
 }
 
+/// What a thread has used of its CPUs; none for one that is gone.
+nanoseconds cpu_time(std::int32_t thread) noexcept {
+  // As the C library's pthread_getcpuclockid(3): a thread's clock, of what the scheduler counts.
+  const auto clock = static_cast<clockid_t>(~static_cast<std::uint32_t>(thread) << 3 | 6U);
+  std::timespec used{};
+  if (::clock_gettime(clock, &used) != 0) return {};
+  return std::chrono::seconds(used.tv_sec) + nanoseconds(used.tv_nsec);
+}
+
 }  // namespace
 
 void monitor::start() {
@@ -140,11 +149,12 @@ void monitor::look_at(worker& w, record& known, time_point now) noexcept {
   const std::uint64_t ticks = w.ticks();
   const bool moved = ticks != known.ticks || known.since == time_point{};
   const bool polled = ticks / worker::poll_interval != known.ticks / worker::poll_interval;
+  const bool in_fiber = w.current() != nullptr;
   if (moved) {
     known.ticks = ticks;
     known.since = now;
+    if (in_fiber) known.cpu = cpu_time(w.thread_id());
   }
-  const bool in_fiber = w.current() != nullptr;
   const bool blocked = w.is_blocked();
   known.absent = in_fiber && !moved && now - known.since >= (blocked ? interval : patience);
   wait_for_engine(w, known, known.absent);
@@ -152,7 +162,7 @@ void monitor::look_at(worker& w, record& known, time_point now) noexcept {
   if (known.absent || (in_fiber && moved && !polled)) serve(w, known, now);
   if (!known.absent) return;
   next_timer_ = std::min(next_timer_, w.timers().next());
-  relieve(w);
+  relieve(w, known);
 }
 
 void monitor::serve(worker& w, const record& known, time_point now) noexcept {
@@ -175,14 +185,18 @@ void monitor::serve(worker& w, const record& known, time_point now) noexcept {
   if (fiber* f = w.next_slot().rob()) owner_.inject(f);
 }
 
-void monitor::relieve(worker& w) noexcept {
+void monitor::relieve(worker& w, const record& known) noexcept {
   if (owner_.injected().empty() && w.queue().empty()) return;
   if (owner_.gate().asleep() != 0) {
     if (owner_.gate().wake_needed()) owner_.wake_one();
     return;
   }
-  if (!w.is_blocked() && too_many_compute()) return;
-  owner_.relieve(w);
+  if (may_relieve(w, known)) owner_.relieve(w);
+}
+
+bool monitor::may_relieve(const worker& w, const record& known) const noexcept {
+  if (w.is_blocked() || !wants_cpu(w.thread_id())) return true;
+  return cpu_time(w.thread_id()) - known.cpu >= patience / 2 && !too_many_compute();
 }
 
 bool monitor::too_many_compute() const noexcept {

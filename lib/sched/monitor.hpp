@@ -19,7 +19,10 @@
 ///
 /// A worker is asleep (in its engine), blocked (in blocking()), or it runs: a fiber, or its loop.
 /// One that has run the same fiber without a scheduling point for `patience` is late; one that was
-/// blocked through a whole `interval` is settled. Neither gets to what is its own.
+/// blocked through a whole `interval` is settled. Neither gets to what is its own. (A late worker
+/// may just be waiting for a CPU that other threads have: that is no reason to let still more run.
+/// So it is relieved, step 3, only if it has had one for half of that time, or waits for
+/// something.)
 ///
 /// Steps, every `interval` while some worker runs:
 /// 1. Note each worker's count of scheduling points, and since when it has been that.
@@ -78,6 +81,7 @@ class monitor {
   struct record {
     std::uint64_t ticks = 0;
     time_point since{};       // the count has been that
+    nanoseconds cpu{};        // what its thread had used by then
     bool absent = false;      // late or settled
     bool waited_for = false;  // its engine's descriptor is in set_
   };
@@ -98,7 +102,8 @@ class monitor {
   void look_around() noexcept;
   void look_at(worker& w, record& known, time_point now) noexcept;
   void serve(worker& w, const record& known, time_point now) noexcept;
-  void relieve(worker& w) noexcept;
+  void relieve(worker& w, const record& known) noexcept;
+  bool may_relieve(const worker& w, const record& known) const noexcept;
   bool too_many_compute() const noexcept;
   void wait_for_engine(worker& w, record& known, bool wanted) noexcept;
   bool any_runs() const noexcept;
