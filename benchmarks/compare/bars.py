@@ -99,6 +99,9 @@ ROWS = [
     Row("sieve_1500", go(0.4)),
     Row("skynet_1m", go(0.35)),
     Row("fanout_fib27x256", (Bar("speed_up", 0.97),)),
+    # 20 ms.
+    Row("hog_p99/compute", absolute(20e6), "hog_p99", 2),
+    Row("hog_p99/read", absolute(20e6), "hog_p99", 2),
     Row("idle/cpu", absolute(0.1), "idle", 2),
     # "No periodic wake-up": what is left is the thread that measures, a wake-up or two per second.
     Row("idle/wakeups", absolute(5), "idle", 2),

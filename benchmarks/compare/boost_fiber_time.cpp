@@ -42,6 +42,7 @@ constexpr const char* no_contexts = "Boost.Fiber has no contexts";
 
 std::vector<compare::workload> compare::time_workloads() {
   return {
+      {.name = "hog_p99", .missing = "a fiber that computes holds its thread"},
       {.name = "timer_stop", .missing = no_timers},
       {.name = "timer_stop/after_func", .missing = no_timers},
       {.name = "sleep_100k_1ms", .n_max = 1'000'000, .step = fibers_max, .run = sleep_100k},

@@ -92,7 +92,7 @@ def measure(options, found):
     rows_of = {}
     for row in bars.ROWS:
         rows_of.setdefault(bars.workload_of(row), []).append(row)
-    guess = {"parked_million": 6.0, "idle": 1.5, "skynet_1m": 1.5, "http_hello": 2.3}
+    guess = {"parked_million": 6.0, "idle": 1.5, "hog_p99": 2.2, "skynet_1m": 1.5, "http_hello": 2.3}
     progress = Progress(tasks, lambda task: guess.get(task[2], options.seconds * 1.4))
     failed = set()
     io = servers.Runner(options)

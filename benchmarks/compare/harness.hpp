@@ -150,6 +150,20 @@ inline void print_idle(std::int64_t n, const char* note = nullptr) {
   print_row("idle/wakeups", woken / took, fields + "\tunit=1/s" + note_field(note));
 }
 
+constexpr int hog_ticks = 1000;
+constexpr auto hog_tick = std::chrono::milliseconds(1);
+
+/// The row of one kind of hog: how late 99 of 100 ticks are at most. Tick i is due i ms after the
+/// start, whatever became of those before: a hold-up counts for each tick that falls into it.
+inline void print_hog(const char* name, std::vector<nanoseconds> lateness) {
+  const std::size_t rank = lateness.size() * 99 / 100;
+  std::nth_element(
+      lateness.begin(), lateness.begin() + static_cast<std::ptrdiff_t>(rank), lateness.end());
+  print_row(name,
+            static_cast<double>(lateness[rank].count()),
+            "n=" + std::to_string(lateness.size()));
+}
+
 struct parked_figures {
   nanoseconds spawn;
   nanoseconds wake;

@@ -1,8 +1,14 @@
 // The suite's workloads with timers, sleep and contexts in ringo.
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <utility>
 #include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <ringo/ringo.hpp>
 
@@ -78,10 +84,51 @@ nanoseconds ctx_with_timeout(int64_t n) {
   return watch.elapsed();
 }
 
+/// Ticks beside fibers that hold every worker: `hold` until `over`.
+template <typename Hold>
+void hog(const char* name, Hold hold) {
+  using clock = std::chrono::steady_clock;
+  std::vector<nanoseconds> lateness;
+  lateness.reserve(compare::hog_ticks);
+  std::atomic<bool> over{false};
+  ringo::wait_group hogs;
+  for (int i = 0; i < ringo::workers(); ++i) hogs.go([&] { hold(over); });
+  ringo::spawn([&] {
+    const auto start = clock::now();
+    for (int i = 1; i <= compare::hog_ticks; ++i) {
+      const auto due = start + i * compare::hog_tick;
+      ringo::sleep_until(due);
+      lateness.push_back(clock::now() - due);
+    }
+    over = true;
+  }).join();
+  hogs.wait();
+  compare::print_hog(name, std::move(lateness));
+}
+
+void hogs(int64_t /*size*/) {
+  hog("hog_p99/compute", [](const std::atomic<bool>& over) {
+    while (!over) {
+    }
+  });
+  hog("hog_p99/read", [](const std::atomic<bool>& over) {
+    std::array<int, 2> ends{};
+    must(::pipe2(ends.data(), O_CLOEXEC) == 0, "pipe2");
+    ringo::go([&over, end = ends[1]] {
+      while (!over) ringo::sleep_for(compare::hog_tick);
+      ::close(end);
+    });
+    char byte = 0;
+    must(::read(ends[0], &byte, 1) == 0, "read");
+    ::close(ends[0]);
+  });
+}
+
 }  // namespace
 
 std::vector<compare::workload> compare::time_workloads() {
   return {
+      {.name = "hog_p99", .rows = hogs},
       {.name = "timer_stop", .n_max = 10'000'000, .run = timer_stop},
       {.name = "timer_stop/after_func", .n_max = 10'000'000, .run = timer_stop_after_func},
       {.name = "sleep_100k_1ms", .n_max = 1'000'000, .step = 100'000, .run = sleep_100k},

@@ -42,6 +42,7 @@ var workloads = []workload{
 	{name: "sieve_1500", maxN: 20, step: 1, run: sieve1500},
 	{name: "skynet_1m", maxN: 1_000_000, step: 1_000_000, run: skynet1m},
 	{name: "fanout_fib27x256", maxN: 10, step: 1, run: fanoutFib},
+	{name: "hog_p99", rows: hogs},
 	{name: "idle", rows: idle},
 	{name: "read_4k/cached", maxN: 10_000_000, step: 1, needsFile: true, run: readBlocks(1, false)},
 	{name: "read_4k/cold", maxN: 16_384, step: 64, needsFile: true, run: readBlocks(64, true)},

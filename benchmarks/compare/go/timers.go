@@ -1,7 +1,12 @@
 package main
 
 import (
+	"fmt"
+	"runtime"
+	"sort"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -49,4 +54,55 @@ func sleep100k(n int) time.Duration {
 		wg.Wait()
 	}
 	return time.Since(start)
+}
+
+// Ticks beside goroutines that hold every processor: hold until over. Tick i is due i ms after the
+// start, whatever became of those before.
+func hog(name string, hold func(over *atomic.Bool)) {
+	const ticks = 1000
+	lateness := make([]time.Duration, 0, ticks)
+	var over atomic.Bool
+	var hogs sync.WaitGroup
+	for i := 0; i < runtime.GOMAXPROCS(0); i++ {
+		hogs.Add(1)
+		go func() {
+			hold(&over)
+			hogs.Done()
+		}()
+	}
+	done := make(chan bool)
+	go func() {
+		start := time.Now()
+		for i := 1; i <= ticks; i++ {
+			due := start.Add(time.Duration(i) * time.Millisecond)
+			time.Sleep(time.Until(due))
+			lateness = append(lateness, time.Since(due))
+		}
+		over.Store(true)
+		done <- true
+	}()
+	<-done
+	hogs.Wait()
+	sort.Slice(lateness, func(i, j int) bool { return lateness[i] < lateness[j] })
+	printRow(name, float64(lateness[ticks*99/100]), fmt.Sprintf("n=%d", ticks))
+}
+
+func hogs() {
+	hog("hog_p99/compute", func(over *atomic.Bool) {
+		for !over.Load() {
+		}
+	})
+	hog("hog_p99/read", func(over *atomic.Bool) {
+		var ends [2]int
+		must(syscall.Pipe2(ends[:], syscall.O_CLOEXEC) == nil, "pipe2")
+		go func() {
+			for !over.Load() {
+				time.Sleep(time.Millisecond)
+			}
+			syscall.Close(ends[1])
+		}()
+		n, err := syscall.Read(ends[0], make([]byte, 1))
+		must(n == 0 && err == nil, "read")
+		syscall.Close(ends[0])
+	})
 }
