@@ -26,9 +26,7 @@ namespace {
 
 constexpr int events_max = 16;
 
-/// Of those that compute on without a token, whatever their number: else a program of fibers that
-/// all compute for long would soon have as many threads.
-constexpr std::uint32_t computing_max = 8;
+constexpr std::uint32_t computing_max = 8;  // or twice the tokens: see the top of monitor.hpp
 
 /// What the kernel says of a thread: R, it has a CPU or wants one.
 bool wants_cpu(std::int32_t thread) noexcept {
@@ -121,9 +119,9 @@ void monitor::run() noexcept {
   while (wanted_.load() == phase::watching) {
     look_around();
     if (somebody_runs_) {
-      wait(std::min(next_timer_, steady_clock::now() + interval));
+      wait(std::min(next_timer(), steady_clock::now() + interval));
     } else {
-      sleep_until(next_timer_);
+      sleep();
     }
   }
   for (std::uint32_t i = 0; i < records_.size(); ++i) {
@@ -141,7 +139,7 @@ void monitor::look_around() noexcept {
   const std::uint32_t count = owner_.worker_count();
   if (records_.size() < count) records_.resize(count);
   somebody_runs_ = false;
-  next_timer_ = never;
+  too_many_compute_.reset();
   for (std::uint32_t i = 0; i < count; ++i) look_at(*owner_.worker_at(i), records_[i], now);
 }
 
@@ -159,59 +157,103 @@ void monitor::look_at(worker& w, record& known, time_point now) noexcept {
   known.absent = in_fiber && !moved && now - known.since >= (blocked ? interval : patience);
   wait_for_engine(w, known, known.absent);
   if (blocked ? !known.absent : w.is_active()) somebody_runs_ = true;
+  if (known.absent != known.waited_for)
+    somebody_runs_ = true;  // there is no room for it in the set
   if (known.absent || (in_fiber && moved && !polled)) serve(w, known, now);
-  if (!known.absent) return;
-  next_timer_ = std::min(next_timer_, w.timers().next());
-  relieve(w, known);
+  if (known.absent || blocked) relieve(w, known, now);
 }
 
+namespace {
+
+/// Keeps a report of a deadlock back while fibers are in nobody's queue.
+class in_hand {
+ public:
+  explicit in_hand(scheduler& s) noexcept : s_(s) { s_.expect_outside(1); }
+  in_hand(const in_hand&) = delete;
+  in_hand& operator=(const in_hand&) = delete;
+  ~in_hand() { s_.expect_outside(-1); }
+
+ private:
+  scheduler& s_;
+};
+
+}  // namespace
+
 void monitor::serve(worker& w, const record& known, time_point now) noexcept {
-  const bool timer_due = w.timers().next() <= now;
-  if (timer_due) {
-    owner_.expect_outside(1);
+  constexpr int batches_max = 16;
+  const bool late = known.absent && !w.is_blocked();
+  if (w.timers().next() <= now) {
+    const in_hand guard(owner_);
     fiber_queue ready_fibers;
     w.timers().expire(now, ready_fibers);
     while (fiber* f = ready_fibers.pop()) owner_.inject(f);
-    owner_.expect_outside(-1);
   }
-  fiber_queue ended;
-  w.source().reap(ended);
-  std::uint32_t count = 0;
-  for (; fiber* f = ended.pop(); ++count) {
-    if (wake(*f)) owner_.inject(f);
+  if (late) w.source().submit_for_owner();
+  // To the end: the descriptor tells of what is new only.
+  std::uint32_t count = 1;
+  for (int batch = 0; count != 0 && batch < batches_max; ++batch) {
+    fiber_queue ended;
+    w.source().reap(ended);
+    for (count = 0; fiber* f = ended.pop(); ++count) {
+      if (wake(*f)) owner_.inject(f);
+    }
+    w.source().handed_over(count);
   }
-  w.source().handed_over(count);
-  if (!known.absent || w.is_blocked()) return;
-  if (fiber* f = w.next_slot().rob()) owner_.inject(f);
+  if (count != 0) somebody_runs_ = true;
+  if (late) take_queued(w);
 }
 
-void monitor::relieve(worker& w, const record& known) noexcept {
-  if (owner_.injected().empty() && w.queue().empty()) return;
+/// Its operations count until its fibers are queued, what is taken here does not.
+void monitor::take_queued(worker& w) noexcept {
+  if (w.next_slot().empty() && (!w.is_marked() || w.queue().empty())) return;
+  const in_hand guard(owner_);
+  if (fiber* f = w.next_slot().rob()) owner_.inject(f);
+  if (!w.is_marked()) return;
+  run_queue loot;
+  while (fiber* f = w.queue().steal_half(loot)) {
+    owner_.inject(f);
+    while (fiber* more = loot.pop()) owner_.inject(more);
+  }
+}
+
+void monitor::relieve(worker& w, const record& known, time_point now) noexcept {
+  if (w.is_marked() || !owner_.work_visible()) return;
+  // A busy worker's queue is its own business, and that of thieves.
+  if (!w.is_blocked() && owner_.injected().empty() && w.queue().empty()) return;
   if (owner_.gate().asleep() != 0) {
     if (owner_.gate().wake_needed()) owner_.wake_one();
     return;
   }
-  if (may_relieve(w, known)) owner_.relieve(w);
+  if (now < no_relief_until_ || !may_relieve(w, known, now)) return;
+  constexpr auto retry_interval = std::chrono::milliseconds(100);
+  if (!owner_.relieve(w)) no_relief_until_ = now + retry_interval;
 }
 
-bool monitor::may_relieve(const worker& w, const record& known) const noexcept {
+bool monitor::may_relieve(const worker& w, const record& known, time_point now) noexcept {
   if (w.is_blocked() || !wants_cpu(w.thread_id())) return true;
-  return cpu_time(w.thread_id()) - known.cpu >= patience / 2 && !too_many_compute();
+  if (cpu_time(w.thread_id()) - known.cpu < patience / 2) return false;
+  return !too_many_compute() || now - known.since >= long_patience;
 }
 
-bool monitor::too_many_compute() const noexcept {
+bool monitor::too_many_compute() noexcept {
+  if (too_many_compute_) return *too_many_compute_;
   const std::uint32_t bound = std::max(computing_max, 2 * owner_.tokens());
   std::uint32_t count = 0;
-  for (std::uint32_t i = 0; i < records_.size(); ++i) {
-    count += records_[i].absent && !owner_.worker_at(i)->is_blocked() ? 1U : 0U;
-  }
-  if (count <= bound) return false;
-  count = 0;
-  for (std::uint32_t i = 0; i < records_.size(); ++i) {
+  for (std::uint32_t i = 0; i < records_.size() && count < bound; ++i) {
     const worker& w = *owner_.worker_at(i);
-    count += records_[i].absent && !w.is_blocked() && wants_cpu(w.thread_id()) ? 1U : 0U;
+    if (records_[i].absent && w.is_marked() && !w.is_blocked() && wants_cpu(w.thread_id())) ++count;
   }
-  return count > bound;
+  too_many_compute_ = count >= bound;
+  return *too_many_compute_;
+}
+
+/// Of those that do not get to theirs.
+time_point monitor::next_timer() const noexcept {
+  time_point next = never;
+  for (std::uint32_t i = 0; i < records_.size(); ++i) {
+    if (records_[i].absent) next = std::min(next, owner_.worker_at(i)->timers().next());
+  }
+  return next;
 }
 
 void monitor::wait_for_engine(worker& w, record& known, bool wanted) noexcept {
@@ -220,11 +262,12 @@ void monitor::wait_for_engine(worker& w, record& known, bool wanted) noexcept {
   event.events = EPOLLIN | EPOLLET;
   event.data.ptr = &w;
   const int change = wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
-  // Refused for want of memory: it is tried again at the next look.
+  // Refused for want of memory or watches: it is tried again at the next look.
   if (::epoll_ctl(set_, change, w.source().fd(), &event) == 0) known.waited_for = wanted;
 }
 
 bool monitor::any_runs() const noexcept {
+  if (owner_.any_blocks_with_token() && !owner_.injected().empty()) return true;
   const std::uint32_t count = owner_.worker_count();
   for (std::uint32_t i = 0; i < count; ++i) {
     const worker& w = *owner_.worker_at(i);
@@ -235,10 +278,10 @@ bool monitor::any_runs() const noexcept {
   return false;
 }
 
-void monitor::sleep_until(time_point deadline) noexcept {
+void monitor::sleep() noexcept {
   asleep_.store(true);
   heavy_fence();  // pairs with stir()
-  if (!any_runs() && wanted_.load() == phase::watching) wait(deadline);
+  if (!any_runs() && wanted_.load() == phase::watching) wait(next_timer());
   asleep_.store(false);
 }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <pthread.h>
@@ -27,26 +28,32 @@
 /// Steps, every `interval` while some worker runs:
 /// 1. Note each worker's count of scheduling points, and since when it has been that.
 /// 2. For who is late or settled, and for who has not polled since the last look: fire overdue
-///    timers, submit what was started, collect what has completed. Of a late one also take what is
-///    in its run-next slot. All of it goes to the inject queue.
-/// 3. Who is late or settled and has a run token, while something waits in the inject queue or in
-///    its run queue, and nobody who could run it is asleep: is relieved of the token, which goes to
-///    a spare worker (scheduler::relieve()). It is marked with `token_lost`.
+///    timers, collect what has completed. For a late one also submit what was started, and take
+///    what is in its run-next slot; and, if it has no token, what is in its run queue, which
+///    thieves that have enough to do would leave there. All of it goes to the inject queue.
+/// 3. Who is late or blocked and has a run token, while something waits that nobody is free for, is
+///    relieved of the token, which goes to a spare worker (scheduler::relieve()). It is marked with
+///    `token_lost`.
 /// Steps of a marked worker: what its fiber makes ready goes to the inject queue (push_ready());
 /// at its next scheduling point it moves the rest there, and rests. What it had queued before it
-/// could see the mark is found by step 2 the next time, or stolen.
+/// could see the mark is found by step 2 the next time.
 ///
 /// Between two looks it waits for completions of those who are late or settled, on the descriptors
 /// of their engines, and for their earliest timer. When no worker runs it waits for nothing else.
 /// Each side stores, fences, then loads, so that not both miss the other:
-///   monitor:                                    asleep | heavy fence | a worker runs? stay awake
+///   monitor: asleep | heavy fence | a worker runs, work waits, an earlier timer? stay awake
 ///   worker that wakes up, or comes out of blocking(): running | light fence | asleep? wake it
+///   whoever adds a timer, or work for one that blocks: add it | fence | wake the monitor
 ///
 /// It submits for others, and a request is finished in the context of the thread that submitted
 /// it: so its thread ends after the workers', when nothing is under way any more.
 ///
-/// What it has in its hands (timers that were taken out of a heap, and their fibers) is expected
-/// from outside (scheduler::expect_outside()), so that nobody takes that moment for a deadlock.
+/// Late workers that compute without a token are more threads that want a CPU. There may be twice
+/// as many as tokens, and 8 in any case. Beyond that a worker must have been late for
+/// `long_patience`.
+///
+/// What it has in its hands (timers that were taken out of a heap, and fibers) is expected from
+/// outside (scheduler::expect_outside()), so that nobody takes that moment for a deadlock.
 
 namespace ringo::detail {
 
@@ -57,6 +64,7 @@ class monitor {
  public:
   static constexpr auto interval = std::chrono::milliseconds(5);
   static constexpr auto patience = std::chrono::milliseconds(10);
+  static constexpr auto long_patience = std::chrono::seconds(1);
 
   explicit monitor(scheduler& owner) noexcept : owner_(owner) {}
 
@@ -69,10 +77,12 @@ class monitor {
 
   /// A worker runs now, or a timer was added for one that does not. Any thread.
   void stir() noexcept {
-    light_fence();  // pairs with sleep_until()
+    light_fence();  // pairs with sleep()
     // relaxed: the fences order it
     if (RINGO_UNLIKELY(asleep_.load(std::memory_order_relaxed))) bell_.signal();
   }
+  /// It is to look around now. Any thread.
+  void ring() noexcept { bell_.signal(); }
 
  private:
   enum class phase : std::uint32_t { off, watching, paused, ended };
@@ -96,18 +106,21 @@ class monitor {
   // Its own.
   std::vector<record> records_;
   bool somebody_runs_ = false;
-  time_point next_timer_ = never;
+  std::optional<bool> too_many_compute_;  // asked for once in a look
+  time_point no_relief_until_{};          // there was nobody to take a token
 
   void run() noexcept;
   void look_around() noexcept;
   void look_at(worker& w, record& known, time_point now) noexcept;
   void serve(worker& w, const record& known, time_point now) noexcept;
-  void relieve(worker& w, const record& known) noexcept;
-  bool may_relieve(const worker& w, const record& known) const noexcept;
-  bool too_many_compute() const noexcept;
+  void relieve(worker& w, const record& known, time_point now) noexcept;
+  bool may_relieve(const worker& w, const record& known, time_point now) noexcept;
+  bool too_many_compute() noexcept;
+  void take_queued(worker& w) noexcept;
+  time_point next_timer() const noexcept;
   void wait_for_engine(worker& w, record& known, bool wanted) noexcept;
   bool any_runs() const noexcept;
-  void sleep_until(time_point deadline) noexcept;
+  void sleep() noexcept;
   void wait(time_point deadline) noexcept;
   void reach(phase there) noexcept;
   void ask_for(phase there) noexcept;

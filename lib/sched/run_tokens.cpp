@@ -1,5 +1,8 @@
+#include <memory>
+
 #include <ringo/error.hpp>
 
+#include "base/futex.hpp"
 #include "sched/scheduler.hpp"
 
 /// How run tokens move between workers; the rules are in scheduler.hpp.
@@ -8,9 +11,10 @@ namespace ringo::detail {
 
 void scheduler::give_token(worker* to) noexcept {
   to->has_token = true;
-  gate_.rest_ends();  // counted by the giver, so that nobody takes the moment in between for a
-                      // deadlock
-  if (surplus_ > 0) to->call(worker::token_asked);  // it may have been asked while it had none
+  // Counted by the giver, so that nobody takes the moment in between for a deadlock.
+  if (to->resting) gate_.rest_ends();
+  to->resting = false;
+  if (surplus_ > 0) to->mark(worker::token_asked);  // it may have been asked while it had none
   to->source().wake();
 }
 
@@ -26,13 +30,15 @@ worker* scheduler::spare_or_new() {
   return add_worker(std::move(source));
 }
 
-void scheduler::hand_over(worker& from, worker& home, fiber* f) noexcept {
+bool scheduler::hand_over(worker& from, worker& home, fiber* f) noexcept {
   spin_guard guard(token_lock_);
+  if (!home.has_token && !from.has_token) return false;
   home.handed = f;
-  if (home.has_token) return;  // it is on its way to give it up, and will see the fiber first
+  if (home.has_token) return true;  // it is on its way to give it up, and will see the fiber first
   from.has_token = false;
   spares_.push_back(&from);
   give_token(&home);
+  return true;
 }
 
 fiber* scheduler::take_handed_or_give_token(worker& w) noexcept {
@@ -62,39 +68,128 @@ void scheduler::give_token_to_some_spare() {
   }
 }
 
-/// False: it has none, or nobody needs it any more.
-bool scheduler::move_token(worker& from) {
-  if (!from.has_token || stopping_.load()) return false;
+/// For somebody else, who gets it right after.
+void scheduler::take_token(worker& from) noexcept {
   from.has_token = false;
   if (from.counts_as_relieved()) count_blocked(-1);
   from.mark(worker::token_lost);
   handoffs_.fetch_add(1);
-  give_token_to_some_spare();
-  return true;
 }
 
 void scheduler::pass_token_on(worker& w) {
   spin_guard guard(token_lock_);
-  move_token(w);
+  if (!w.has_token || stopping_.load()) return;
+  take_token(w);
+  give_token_to_some_spare();
 }
 
 bool scheduler::may_add_worker() const noexcept {
   return worker_count() < settings_.threads_max;
 }
 
-void scheduler::relieve(worker& w) noexcept {
+/// It is still busy with a fiber, and has a token.
+bool scheduler::may_relieve(const worker& w) const noexcept {
+  return w.has_token && w.current() != nullptr && !stopping_.load();
+}
+
+bool scheduler::relieve_by_spare(worker& w) noexcept {
+  if (spares_.empty()) return false;
+  worker* heir = spares_.back();
+  spares_.pop_back();
+  take_token(w);
+  give_token(heir);
+  return true;
+}
+
+namespace {
+
+/// A thread that waits to be told which worker it is: so that it is known to exist before anything
+/// depends on it.
+class unborn_thread {
+ public:
+  explicit unborn_thread(const sigset_t& mask) : self_(std::make_unique<state>(mask)) {
+    refused_ = ::pthread_create(&thread_, nullptr, &unborn_thread::body, self_.get()) != 0;
+  }
+  unborn_thread(const unborn_thread&) = delete;
+  unborn_thread& operator=(const unborn_thread&) = delete;
+  ~unborn_thread() {
+    if (refused_ || self_ == nullptr) return;
+    ::pthread_detach(thread_);
+    become(nullptr);
+  }
+
+  explicit operator bool() const noexcept { return !refused_; }
+  pthread_t thread() const noexcept { return thread_; }
+  /// Once.
+  void become(worker* w) noexcept {
+    state* told = self_.release();  // the thread's from now on
+    told->whose = w;
+    told->born.store(1);
+    futex_wake(told->born, 1);
+  }
+
+ private:
+  struct state {
+    sigset_t mask;
+    worker* whose = nullptr;
+    std::atomic<std::uint32_t> born{0};  // futex
+
+    explicit state(const sigset_t& wanted) noexcept : mask(wanted) {}
+  };
+
+  std::unique_ptr<state> self_;
+  pthread_t thread_{};
+  bool refused_ = true;
+
+  static void* body(void* argument) {
+    const std::unique_ptr<state> self(static_cast<state*>(argument));
+    while (self->born.load() == 0) futex_wait(self->born, 0, nanoseconds(-1));
+    worker* w = self->whose;
+    ::pthread_sigmask(SIG_SETMASK, &self->mask, nullptr);
+    if (w != nullptr) w->run();
+    return nullptr;
+  }
+};
+
+}  // namespace
+
+bool scheduler::relieve(worker& w) noexcept {
+  {
+    spin_guard guard(token_lock_);
+    if (!may_relieve(w) || relieve_by_spare(w)) return true;
+    if (!may_add_worker()) return false;
+  }
+  std::error_code error;
+  auto source = spare_engine(error);
+  if (error) return false;
+  unborn_thread started(signal_mask_);
+  if (!started) return false;
   spin_guard guard(token_lock_);
-  if (spares_.empty() && !may_add_worker()) return;
-  if (w.current() != nullptr) move_token(w);  // else it has just come by
+  if (stopping_.load() || !may_add_worker()) return false;
+  worker* heir = add_worker(std::move(source));
+  if (may_relieve(w)) {
+    take_token(w);
+    heir->has_token = true;
+    if (surplus_ > 0) heir->mark(worker::token_asked);
+  } else {
+    heir->mark(worker::token_lost);  // it goes to the spares
+  }
+  keep_thread(heir, started.thread());
+  started.become(heir);
+  return true;
 }
 
 void scheduler::relieve_one_that_blocks() noexcept {
-  spin_guard guard(token_lock_);
-  if (!running_.load() || (spares_.empty() && !may_add_worker())) return;
-  for (std::uint32_t i = 0; i < worker_count(); ++i) {
-    worker& w = *worker_at(i);
-    if (w.blocks_with_token() && move_token(w)) return;
+  bool relieved = false;
+  {
+    spin_guard guard(token_lock_);
+    if (!running_.load() || stopping_.load()) return;
+    for (std::uint32_t i = 0; i < worker_count() && !relieved; ++i) {
+      worker& w = *worker_at(i);
+      relieved = w.blocks_with_token() && may_relieve(w) && relieve_by_spare(w);
+    }
   }
+  if (!relieved) monitor_.ring();  // it may start a thread
 }
 
 bool scheduler::becomes_spare(worker& w, bool is_pinned) noexcept {
@@ -117,6 +212,7 @@ bool scheduler::rest_begins(worker& w) noexcept {
   {
     spin_guard guard(token_lock_);
     if (w.has_token || stopping_.load()) return true;
+    w.resting = true;
     last = gate_.rest_begins();
   }
   if (last) check_deadlock();
@@ -126,7 +222,8 @@ bool scheduler::rest_begins(worker& w) noexcept {
 bool scheduler::rest_ends(worker& w) noexcept {
   spin_guard guard(token_lock_);
   if (w.has_token) return true;
-  gate_.rest_ends();
+  if (w.resting) gate_.rest_ends();
+  w.resting = false;
   return stopping_.load();
 }
 
@@ -155,7 +252,7 @@ std::uint32_t scheduler::change_tokens(std::uint32_t wanted) {
   tokens_.store(now);
   if (now < old) {
     surplus_ += old - now;
-    for (std::uint32_t i = 0; i < worker_count(); ++i) worker_at(i)->call(worker::token_asked);
+    for (std::uint32_t i = 0; i < worker_count(); ++i) worker_at(i)->mark(worker::token_asked);
     return old;
   }
   std::uint32_t missing = now - old;

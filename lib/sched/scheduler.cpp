@@ -130,6 +130,10 @@ void scheduler::start_thread_here(worker* w) {
   if (::pthread_create(&thread, nullptr, body, w) != 0) {
     fatal("thread limit reached: the kernel refuses another thread (RLIMIT_NPROC or pids.max)");
   }
+  keep_thread(w, thread);
+}
+
+void scheduler::keep_thread(worker* w, pthread_t thread) {
   std::array<char, 16> name{};
   std::snprintf(name.data(), name.size(), "ringo-%u", w->index());
   ::pthread_setname_np(thread, name.data());
@@ -145,6 +149,7 @@ void scheduler::start(const settings& wanted) {
 void scheduler::start_workers(const settings& wanted) {
   prepare_heavy_fence();
   settings_ = wanted;
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &signal_mask_);
   next_engine_generation();
   drop_queued();  // a plain thread's go() may have come too late for the run before
   std::vector<std::unique_ptr<engine>> engines;
@@ -207,6 +212,7 @@ void scheduler::timer_added() noexcept {
   spin_guard guard(token_lock_);
   if (!running_.load() || worker_count() == 0) return;
   // One that is busy comes by, or the monitor sees to it; a wake-up might disturb what it does.
+  full_fence();  // pairs with idle_gate::sleep()
   if (worker_at(0)->current() == nullptr) {
     worker_at(0)->source().wake();
   } else {
@@ -276,7 +282,8 @@ bool scheduler::nothing_can_happen() noexcept {
     return false;
   }
   spin_guard guard(token_lock_);
-  return !pending_timers();
+  // What the monitor has taken out of a heap is expected from outside.
+  return !pending_timers() && outside_.load() == 0;
 }
 
 void scheduler::check_deadlock() noexcept {

@@ -8,6 +8,8 @@
 #include <memory>
 #include <vector>
 
+#include <csignal>
+
 #include <pthread.h>
 
 #include <ringo/detail/spinlock.hpp>
@@ -154,20 +156,24 @@ class scheduler {
   bool is_adopted_thread(std::int32_t thread_id) const noexcept;
 
   // Run tokens; see above.
-  void hand_over(worker& from, worker& home, fiber* f) noexcept;
+  /// False: `from` has no token any more to give.
+  [[nodiscard]] bool hand_over(worker& from, worker& home, fiber* f) noexcept;
   fiber* take_handed_or_give_token(worker& w) noexcept;
   /// If there are more tokens than there should be.
   void give_up_token(worker& w) noexcept;
   /// The worker's fiber is about to block the thread while others wait: another worker gets the
   /// token.
   void pass_token_on(worker& w);
-  /// The same for a worker that does not come by; by another thread. Nothing happens if there may
-  /// be no more threads.
-  void relieve(worker& w) noexcept;
-  /// Changes how many workers block with a token.
+  /// The same for a worker that does not come by; by the monitor. False: there is nobody to take
+  /// the token, and no more threads, descriptors or memory to lock can be had.
+  [[nodiscard]] bool relieve(worker& w) noexcept;
+  /// Changes how many workers block with a token: each that enters that state, and whoever ends it.
   void count_blocked(int change) noexcept {
     blocked_.fetch_add(static_cast<std::uint32_t>(change));
   }
+  bool any_blocks_with_token() const noexcept { return blocked_.load() != 0; }
+  /// Wakes somebody for work that was just injected, or finds somebody a token for it.
+  void offer_work() noexcept;
   void stir_monitor() noexcept { monitor_.stir(); }
   /// Tokens that were taken from workers that did not come by, or that blocked.
   std::uint64_t handoffs() const noexcept { return handoffs_.load(); }
@@ -232,6 +238,7 @@ class scheduler {
   spinlock token_lock_;
   std::vector<worker*> spares_ RINGO_GUARDED_BY(token_lock_);
   std::uint32_t surplus_ RINGO_GUARDED_BY(token_lock_) = 0;
+  sigset_t signal_mask_{};  // of the thread in run(), and so of the workers; immutable in a run
 
   /// True, and counts as done now: the last time was `interval` ago.
   static bool is_due(std::atomic<std::int64_t>& last_at,
@@ -251,11 +258,12 @@ class scheduler {
   /// pinned fiber may do as it likes with its own.
   void start_thread(worker* w) RINGO_REQUIRES(token_lock_);
   void start_thread_here(worker* w) RINGO_REQUIRES(token_lock_);
+  void keep_thread(worker* w, pthread_t thread) RINGO_REQUIRES(token_lock_);
   void start_unstarted() RINGO_REQUIRES(token_lock_);
-  /// Wakes somebody for work that was just injected, or finds somebody a token.
-  void offer_work() noexcept;
   void relieve_one_that_blocks() noexcept;
-  bool move_token(worker& from) RINGO_REQUIRES(token_lock_);
+  bool may_relieve(const worker& w) const noexcept RINGO_REQUIRES(token_lock_);
+  bool relieve_by_spare(worker& w) noexcept RINGO_REQUIRES(token_lock_);
+  void take_token(worker& from) noexcept RINGO_REQUIRES(token_lock_);
   bool may_add_worker() const noexcept RINGO_REQUIRES(token_lock_);
   worker* spare_or_new() RINGO_REQUIRES(token_lock_);
   void give_token(worker* to) noexcept RINGO_REQUIRES(token_lock_);

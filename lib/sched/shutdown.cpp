@@ -88,6 +88,7 @@ std::size_t scheduler::stop() noexcept {
   for (std::uint32_t i = 0; i < count; ++i) {
     worker* w = worker_at(i);
     abandoned |= w->abandoned();
+    if (w->counts_as_relieved()) count_blocked(-1);
     w->has_token = false;  // an abandoned one must not pass it on to the next run
     if (!w->abandoned()) delete w;
   }
@@ -96,7 +97,6 @@ std::size_t scheduler::stop() noexcept {
   spares_.clear();
   threads_.clear();
   surplus_ = 0;
-  blocked_.store(0);
   gate_.reset();
   stopping_.store(false);
   return left_over;

@@ -98,7 +98,7 @@ void worker::push_back(fiber* f) noexcept {
     std::uint32_t count = queue_.take_half(older.data());
     older[count++] = f;
     owner_.injected().push_all(older.data(), count);
-    if (owner_.gate().wake_needed()) owner_.wake_one();
+    owner_.offer_work();
     return;
   }
   if (owner_.gate().help_needed()) owner_.wake_one();

@@ -6,6 +6,7 @@
 
 #include <ringo/detail/config.hpp>
 
+#include "base/fence.hpp"
 #include "base/random.hpp"
 #include "fiber/fiber.hpp"
 #include "sched/fork_guard.hpp"
@@ -97,9 +98,12 @@ class worker {
   /// The same for one that is busy with a fiber: whose thread a wake-up might disturb.
   void mark(attention bits) noexcept {
     attention_.fetch_or(bits);
-    // Or else it is about to sleep, and has perhaps not seen the mark (see sleep()).
+    full_fence();  // pairs with idle_gate::sleep()
+    // Or else it is about to sleep, and has perhaps not seen the mark.
     if (current() == nullptr) source_->wake();
   }
+  /// Its token is gone, and it has not come by since.
+  bool is_marked() const noexcept { return (attention_.load() & token_lost) != 0; }
   /// Neither asleep nor resting. Any thread.
   bool is_active() const noexcept { return active_.load(); }
   /// In blocking(). Any thread.
@@ -133,6 +137,7 @@ class worker {
 
   // Guarded by the scheduler's token lock.
   bool has_token = false;
+  bool resting = false;     // not counted as awake
   fiber* handed = nullptr;  // pinned to this worker, and due to run here
 
  private:

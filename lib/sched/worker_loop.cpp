@@ -115,8 +115,11 @@ fiber* worker::find_work() noexcept {
     // relaxed: the fiber is queued, so that it cannot change this
     worker* home = f->pinned_to.load(std::memory_order_relaxed);
     if (home == nullptr || home == this) return f;
-    owner_.hand_over(*this, *home, f);
-    rest();
+    if (owner_.hand_over(*this, *home, f)) {
+      rest();
+    } else {
+      owner_.inject(f);  // somebody has taken the token: attend() sees the mark
+    }
   }
 }
 
@@ -272,8 +275,9 @@ void worker::sleep() noexcept {
   }
 }
 
-/// For the monitor: this worker may get stuck from now on.
+/// For the monitor: this worker may get stuck from now on, and not since before it slept.
 void worker::runs_again() noexcept {
+  ticks_.set(ticks_.get() + 1);
   active_.store(true);
   owner_.stir_monitor();
 }
@@ -282,7 +286,7 @@ void worker::runs_again() noexcept {
 void worker::inject_ended(fiber_queue& ended) noexcept {
   std::uint32_t count = 0;
   for (; fiber* f = ended.pop(); ++count) {
-    if (wake(*f)) owner_.injected().push(f);
+    if (wake(*f)) owner_.inject(f);
   }
   source_->handed_over(count);
 }
@@ -294,7 +298,7 @@ void worker::drain() noexcept {
   if (f == nullptr) f = take_local();
   if (f == nullptr) return;
   for (; f != nullptr; f = take_local()) owner_.injected().push(f);
-  if (owner_.gate().wake_needed()) owner_.wake_one();
+  owner_.offer_work();
 }
 
 bool worker::others_wait() const noexcept {
@@ -304,20 +308,21 @@ bool worker::others_wait() const noexcept {
 /// Says that it blocks before it looks for others that wait; who queues work looks for workers that
 /// block after it (scheduler::offer_work()). So not both miss the other.
 void worker::begin_blocking() {
-  source_->flush();
-  if (RINGO_UNLIKELY(exploring.load())) return;
+  source_->leave();
+  if (RINGO_UNLIKELY(exploring.load()) || abandoned()) return;
   blocked_.store(blocked_state::has_token);
   owner_.count_blocked(1);
+  full_fence();  // pairs with idle_gate::wake_needed()
   if (!others_wait()) return;
   drain();
   owner_.pass_token_on(*this);
 }
 
 void worker::end_blocking() noexcept {
-  if (RINGO_LIKELY(!exploring.load())) {
-    if (blocked_.exchange(blocked_state::no) == blocked_state::has_token) owner_.count_blocked(-1);
-    owner_.stir_monitor();
-  }
+  source_->come_back();
+  ticks_.set(ticks_.get() + 1);  // for the monitor: it has come by
+  if (blocked_.exchange(blocked_state::no) == blocked_state::has_token) owner_.count_blocked(-1);
+  owner_.stir_monitor();
   // Goes on where there is a token; or never, if the run has ended.
   if ((attention_.load() & (token_lost | stop | forked)) != 0) yield();
 }
@@ -330,7 +335,7 @@ void worker::rest() noexcept {
   }
   drain();
   // A submitter may have counted on this worker as a searcher.
-  if (owner_.work_visible() && owner_.gate().wake_needed()) owner_.wake_one();
+  if (owner_.work_visible()) owner_.offer_work();
   for (;;) {
     if (owner_.rest_begins(*this)) return;
     fiber_queue ended;
@@ -341,11 +346,10 @@ void worker::rest() noexcept {
     if (owner_.rest_ends(*this)) return;
     fiber_queue ready_fibers;
     timers_.expire(steady_clock::now(), ready_fibers);
-    while (fiber* f = ready_fibers.pop()) owner_.injected().push(f);
+    while (fiber* f = ready_fibers.pop()) owner_.inject(f);
     source_->reap(ended);
     inject_ended(ended);
     drain();  // what a timer made ready by itself
-    if (owner_.gate().wake_needed()) owner_.wake_one();
   }
 }
 

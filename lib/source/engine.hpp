@@ -28,9 +28,9 @@ class engine {
   /// is handed to the kernel first. Owner only.
   virtual void wait(time_point deadline, fiber_queue& ended) noexcept = 0;
 
-  /// Collects what has completed, and hands to the kernel what was started; never blocks. Any
-  /// thread that outlives the operations: it gives up when another one is at it. A wake-up that it
-  /// comes across is not lost to the owner.
+  /// Collects what has completed; never blocks. By the owner it also hands to the kernel what was
+  /// started. Any thread: it gives up when another one is at it. A wake-up that it comes across is
+  /// not lost to the owner.
   virtual void reap(fiber_queue& ended) noexcept = 0;
 
   /// So many of the fibers that wait() or reap() have handed back here are queued now. Until then
@@ -38,9 +38,13 @@ class engine {
   /// thread.
   virtual void handed_over(std::uint32_t /*count*/) noexcept {}
 
-  /// Hands to the kernel what was started; before the owner is busy with something else for long.
-  /// Owner only.
-  virtual void flush() noexcept {}
+  /// Before the owner's thread is busy with something else for long: hands to the kernel what was
+  /// started, and until come_back() takes calls by this thread for those of another one.
+  virtual void leave() noexcept {}
+  virtual void come_back() noexcept {}
+
+  /// Hands to the kernel what a busy owner has started. By a thread that outlives the operations.
+  virtual void submit_for_owner() noexcept {}
 
   /// Ends the owner's wait(). Any thread, and signal handlers.
   virtual void wake() noexcept = 0;

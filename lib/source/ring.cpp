@@ -59,7 +59,6 @@ void ring_engine::wait(time_point deadline, fiber_queue& ended) noexcept {
 
 void ring_engine::reap(fiber_queue& ended) noexcept {
   if (!owned_by_caller()) {
-    queues_.submit_for_owner();
     serve_mail_for_owner(ended);
     if (queues_.overflown()) queues_.fetch();
     return collect(reaper::stranger, ended);
@@ -73,10 +72,14 @@ void ring_engine::reap(fiber_queue& ended) noexcept {
   collect(reaper::owner, ended);
 }
 
-void ring_engine::flush() noexcept {
+/// A letter that comes meanwhile is announced by the wake event, and served by whoever waits for
+/// that on the ring's descriptor.
+void ring_engine::leave() noexcept {
   own();
   queue_waiting();
+  if (RINGO_UNLIKELY(rearm_due_.load())) arm_wake_event();
   queues_.submit();
+  owner_.store(pthread_t{});
 }
 
 std::unique_ptr<engine> make_ring_engine(std::error_code& error) {

@@ -31,10 +31,10 @@
 /// Starting and completing:
 /// 1. start(): ticket; the entry goes into the submission queue. If that is full even after a
 ///    submission, the operation goes onto `waiting_`, where later ones line up behind it.
-/// 2. reap() by the owner, flush() and wait(): what waits is queued, everything queued is
+/// 2. reap() by the owner, leave() and wait(): what waits is queued, everything queued is
 /// submitted;
-///    wait() does that and sleeps in one system call. reap() by another thread submits what is
-///    queued: the owner may be busy for long. The request is that thread's then.
+///    wait() does that and sleeps in one system call. Another thread does it by
+///    submit_for_owner(): the owner may be busy for long. The request is that thread's then.
 /// 3. The kernel posts a completion, in the owner's context.
 /// 4. Whoever has the try-lock copies a bounded number of completions, moves the head, counts, lets
 ///    go of the lock, and then completes the operations.
@@ -107,7 +107,9 @@ class ring_engine final : public engine {
 
   void wait(time_point deadline, fiber_queue& ended) noexcept override;
   void reap(fiber_queue& ended) noexcept override;
-  void flush() noexcept override;
+  void leave() noexcept override;
+  void come_back() noexcept override { own(); }
+  void submit_for_owner() noexcept override { queues_.submit_for_owner(); }
   void wake() noexcept override { wake_.signal(); }
   int fd() const noexcept override { return queues_.fd(); }
   void start(operation& op) noexcept override;

@@ -20,6 +20,8 @@
 #include <thread>
 
 #include <ringo/chan.hpp>
+#include <ringo/context.hpp>
+#include <ringo/error.hpp>
 #include <ringo/go.hpp>
 #include <ringo/io.hpp>
 #include <ringo/runtime.hpp>
@@ -30,6 +32,7 @@
 #include <ringo/time/after.hpp>
 #include <ringo/time/ticker.hpp>
 
+#include "sched/scheduler.hpp"
 #include "support/fibers.hpp"
 #include "support/run_on.hpp"
 #include "support/seed.hpp"
@@ -42,6 +45,7 @@ namespace {
 
 constexpr int storm_fibers = sizes::pick<int>(24, 12, 8);
 constexpr int storm_rounds = sizes::pick<int>(60, 30, 15);
+constexpr int outside_timers = sizes::pick<int>(20'000, 5'000, 2'000);
 
 /// Computes, without a scheduling point, until `done`; tells at first that it does.
 template <class Done>
@@ -292,6 +296,91 @@ TEST_CASE("GR-28: timers and completions of a thread that blocks are not held up
       while (done != 2) std::this_thread::yield();
     });
     fibers.join();
+  });
+}
+
+// The worker is settled in its call and the monitor asleep, when a timer comes in that only it can
+// fire: it must not have looked for the earliest timer before that.
+TEST_CASE("GR-28: timers of a plain thread fire while the only worker blocks") {
+  ringo::run({.workers = 1}, [] {
+    std::thread outside([] {
+      auto random = generator(1);
+      for (int i = 0; i < outside_timers; ++i) {
+        auto due = ringo::after(20us);
+        while (!due.try_recv()) std::this_thread::yield();
+        for (auto spin = random() % 4000; spin > 0; --spin) asm volatile("");
+      }
+    });
+    ringo::blocking([&] { outside.join(); });
+  });
+}
+
+// The thread owns the ring, but does not come by to submit the request.
+TEST_CASE("GR-28: what is cancelled inside of a blocking call ends meanwhile") {
+  run_freely_on_each([] {
+    for (const bool settled : {false, true}) {
+      std::array<int, 2> ends{};
+      REQUIRE(::pipe(ends.data()) == 0);
+      auto [ctx, cancel] = ringo::with_cancel(ringo::background());
+      std::atomic<bool> done{false};
+      auto waits = ringo::spawn([&done, ends, ctx = ctx] {
+        const auto ready = ringo::io::wait_fd(ctx, ends[0], ringo::io::readable);
+        EXPECT(ready.error() == ringo::errc::canceled);
+        done = true;
+      });
+      ringo::yield();
+      ringo::yield();
+      ringo::blocking([&, &cancel = cancel] {
+        // Long enough for the monitor to fall asleep, if that is what it does.
+        const auto until = std::chrono::steady_clock::now() + (settled ? 30ms : 0ms);
+        while (std::chrono::steady_clock::now() < until) std::this_thread::yield();
+        cancel();
+        while (!done) std::this_thread::yield();
+      });
+      waits.join();
+      ::close(ends[0]);
+      ::close(ends[1]);
+    }
+  });
+}
+
+// The spare that has the turn always has something of its own to run: it never comes to steal.
+TEST_CASE("GR-26: who is queued behind a fiber that computes is not starved by fibers that yield") {
+  ringo::run({.workers = 1}, [] {
+    std::atomic<bool> over{false};
+    std::atomic<int> ran{0};
+    fiber_group fibers;
+    for (int i = 0; i < 2; ++i) {
+      fibers.go([&] {
+        while (!over) ringo::yield();
+      });
+    }
+    for (int i = 0; i < 3; ++i) fibers.go([&] { ++ran; });
+    while (ran < 3) {
+    }
+    over = true;
+    fibers.join();
+  });
+}
+
+// A worker that was given a token before it had begun to rest was counted as awake twice; and so no
+// deadlock was ever reported again.
+TEST_CASE("GR-30: whatever turns are taken and handed over, no worker counts as awake twice") {
+  run_freely_on_each([] {
+    fiber_group fibers;
+    for (int i = 0; i < storm_fibers; ++i) {
+      fibers.go([] {
+        for (int round = 0; round < 10 * storm_rounds; ++round) {
+          const ringo::thread_pin pin;
+          ringo::yield();
+          if (round % 8 == 0) ringo::blocking([] { std::this_thread::yield(); });
+        }
+      });
+    }
+    fibers.join();
+    auto& scheduler = ringo::detail::scheduler::instance();
+    EXPECT(scheduler.gate().awake() <= scheduler.worker_count());
+    eventually([&] { return scheduler.gate().awake() <= scheduler.tokens(); }, "workers to rest");
   });
 }
 

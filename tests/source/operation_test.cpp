@@ -264,7 +264,8 @@ TEST_CASE("operation: others reap for an owner that computes") {
     std::array<char, 8> room{};
     describe(w.op, opcode::receive, pair.ours.get(), POLLIN, room.data(), room.size());
     std::atomic<bool> over{w.start()};
-    source.flush();
+    source.leave();
+    source.come_back();
     std::thread other([&] {
       const auto written = ::write(pair.theirs.get(), "abc", 3);
       fiber_queue ended;
@@ -299,7 +300,8 @@ TEST_CASE("operation: others cancel for an owner that computes, where the kernel
              std::array<char, 8> room{};
              describe(w.op, opcode::receive, pair.ours.get(), POLLIN, room.data(), room.size());
              std::atomic<bool> over{w.start()};
-             source.flush();
+             source.leave();
+             source.come_back();
              std::thread other([&] {
                fiber_queue ended;
                if (fiber* f = w.cancel()) ended.push(f);

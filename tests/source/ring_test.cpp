@@ -121,7 +121,8 @@ TEST_CASE("ring: more completions than the queue holds come all, to the owner") 
     make_readable(fd);
     waiters all = polls_of(source, fd.get(), many);
     start_all(all);
-    source.flush();
+    source.leave();
+    source.come_back();
     std::size_t count = 0;
     while (count < many) {
       fiber_queue ended;
@@ -139,7 +140,8 @@ TEST_CASE("ring: more completions than the queue holds come all, to others") {
     make_readable(fd);
     waiters all = polls_of(source, fd.get(), many);
     start_all(all);
-    source.flush();
+    source.leave();
+    source.come_back();
     std::size_t count = 0;
     for (int i = 0; i < 1000 && count < many; ++i) {
       fiber_queue ended = elsewhere([&](fiber_queue& found) { reap_into(source, found); });
@@ -160,7 +162,8 @@ TEST_CASE("ring: a letter keeps the operation until the owner has read it") {
              w.op.data = room.data();
              w.op.size = room.size();
              REQUIRE_FALSE(w.start());
-             source.flush();
+             source.leave();
+             source.come_back();
              fiber_queue ended =
                  elsewhere([&](fiber_queue& /*found*/) { REQUIRE(w.cancel() == nullptr); });
              REQUIRE(::write(pair.theirs.get(), "abcd", 4) == 4);
