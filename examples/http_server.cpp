@@ -10,9 +10,10 @@
 // Keep-alive, pipelining, limits on headers, bodies and time. At SIGINT or SIGTERM it accepts no
 // more, closes what is idle, and lets what is under way finish for up to 5 s.
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,10 +41,7 @@ namespace {
 
 constexpr std::uint32_t header_max = 16 * 1024;
 constexpr std::uint64_t body_max = 1024 * 1024;
-constexpr auto idle_max = 60s;
-constexpr auto request_max = 30s;
-constexpr auto drain_max = 5s;
-constexpr int accept_retry_max_ms = 1000;
+constexpr auto idle_max = 60s, request_max = 30s, linger_max = 2s, drain_max = 5s;
 
 response respond(const request& to, http::status status, std::string body) {
   response made(status, to.version());
@@ -74,11 +72,10 @@ void stream_lines(Stream& stream, const request& to, int count, error_code& erro
 
 template <typename Stream>
 void answer(Stream& stream, const request& to, error_code& error) {
-  constexpr std::string_view streaming = "/stream?";
   const std::string_view target(to.target().data(), to.target().size());
   if (to.method() == http::verb::get && target == "/") {
     http::write(stream, respond(to, http::status::ok, "Hello, world\n"), error);
-  } else if (to.method() == http::verb::get && target.substr(0, 8) == streaming) {
+  } else if (to.method() == http::verb::get && target.starts_with("/stream?")) {
     const int count = std::atoi(std::string(target.substr(8)).c_str());
     stream_lines(stream, to, std::min(count, 1'000'000), error);
   } else if (to.method() == http::verb::post && target == "/echo") {
@@ -101,22 +98,22 @@ std::optional<http::status> refusal(const error_code& error) {
 }
 
 /// One request after the other, until the peer is through, or misbehaves, or `stop` is done between
-/// two requests.
+/// two requests. True: the last one was refused, and perhaps not read to its end.
 template <typename Stream>
-void serve(const ringo::context& stop, tcp_stream& transport, Stream& stream) {
+bool serve(const ringo::context& stop, tcp_stream& transport, Stream& stream) {
   boost::beast::flat_buffer buffer;
   const ringo::net::tcp_conn& conn = transport.next_layer();
   for (;;) {
     error_code error;
     auto deadline = std::chrono::steady_clock::now() + idle_max;
-    if (conn.set_deadline(deadline)) return;
+    if (conn.set_deadline(deadline)) return false;
     if (buffer.size() == 0) {  // nothing pipelined: it may take long until the next one comes
       transport.set_context(stop);
       buffer.commit(stream.read_some(buffer.prepare(4096), error));
       transport.set_context({});
-      if (error) return;
+      if (error) return false;
     }
-    if (conn.set_deadline(deadline - idle_max + request_max)) return;
+    if (conn.set_deadline(deadline - idle_max + request_max)) return false;
     http::request_parser<http::string_body> parser;
     parser.header_limit(header_max);
     parser.body_limit(body_max);
@@ -124,25 +121,37 @@ void serve(const ringo::context& stop, tcp_stream& transport, Stream& stream) {
     if (const auto status = refusal(error)) {
       const request nothing{http::verb::get, "/", 10};
       http::write(stream, respond(nothing, *status, "refused\n"), error);
-      return;
+      return true;
     }
-    if (error) return;
-    const request& got = parser.get();
-    answer(stream, got, error);
-    if (error || !got.keep_alive() || stop.err()) return;
+    if (!error) answer(stream, parser.get(), error);
+    if (error || !parser.get().keep_alive() || stop.err()) return false;
   }
+}
+
+/// Closing while the peer still sends resets the connection, and the peer may never read what it
+/// was told: so its words are listened to for a moment.
+void linger(const ringo::net::tcp_conn& conn) {
+  std::array<std::byte, 4096> room;
+  if (conn.close_write() || conn.set_deadline(std::chrono::steady_clock::now() + linger_max))
+    return;
+  while (conn.read(room)) continue;
 }
 
 void serve_conn(const ringo::context& stop, ringo::net::tcp_conn conn, asio::ssl::context* tls) {
   tcp_stream transport(std::move(conn));
-  if (tls == nullptr) return serve(stop, transport, transport);
-  error_code error;
-  if (transport.next_layer().set_deadline(std::chrono::steady_clock::now() + request_max)) return;
-  const auto stream = std::make_unique<tls_stream>(transport, *tls);
-  stream->handshake(asio::ssl::stream_base::server, error);
-  if (error) return;
-  serve(stop, transport, *stream);
-  stream->shutdown(error);  // what is wrong with a farewell does not matter
+  bool refused = false;
+  if (tls == nullptr) {
+    refused = serve(stop, transport, transport);
+  } else {
+    error_code error;
+    if (transport.next_layer().set_deadline(std::chrono::steady_clock::now() + request_max)) return;
+    tls_stream stream(transport, *tls);
+    stream.handshake(asio::ssl::stream_base::server, error);
+    if (error) return;
+    refused = serve(stop, transport, stream);
+    stream.shutdown(error);  // what is wrong with a farewell does not matter
+  }
+  if (refused) linger(transport.next_layer());
 }
 
 int serve_all(const std::string& address, asio::ssl::context* tls) {
@@ -157,16 +166,11 @@ int serve_all(const std::string& address, asio::ssl::context* tls) {
   std::printf("%s\n", listener->local().to_string().c_str());
   std::fflush(stdout);
   ringo::wait_group serving;
-  for (int pause_ms = 0;;) {
-    auto conn = listener->accept(stop);
-    if (conn) {
-      pause_ms = 0;
+  while (!stop.err()) {
+    if (auto conn = listener->accept(stop)) {
       serving.go([stop = stop, conn = *std::move(conn), tls] { serve_conn(stop, conn, tls); });
-    } else if (stop.err()) {
-      break;
-    } else {  // out of descriptors, most likely: some will be free again soon
-      pause_ms = std::min(pause_ms == 0 ? 5 : pause_ms * 2, accept_retry_max_ms);
-      static_cast<void>(ringo::sleep_for(stop, std::chrono::milliseconds(pause_ms)));
+    } else if (!stop.err()) {  // out of descriptors, most likely: some will be free again soon
+      static_cast<void>(ringo::sleep_for(stop, 5ms));
     }
   }
   static_cast<void>(listener->close());
@@ -190,6 +194,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "http_server: %s\n", error.what());
     return 1;
   }
-  const std::string address = argc > 1 ? argv[1] : ":8080";
-  return ringo::run([&] { return serve_all(address, tls ? &*tls : nullptr); });
+  return ringo::run([&] { return serve_all(argc > 1 ? argv[1] : ":8080", tls ? &*tls : nullptr); });
 }
