@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs an example and compares what it prints with what it must print.
 
-check.py NAME PROGRAM: NAME is one of the functions below that end in _check, without the ending.
+check.py NAME PROGRAM...: NAME is one of the functions here that end in _check, without the ending.
 """
 
 import os
@@ -11,6 +11,7 @@ import tempfile
 import time
 from fractions import Fraction
 
+import downloads
 import servers
 
 # The sources of system headers; further trees are added while the files are too few.
@@ -391,4 +392,4 @@ def make_long_path(top):
 
 
 if __name__ == "__main__":
-    {**vars(servers), **globals()}[sys.argv[1] + "_check"](sys.argv[2])
+    {**vars(servers), **vars(downloads), **globals()}[sys.argv[1] + "_check"](*sys.argv[2:])

@@ -190,6 +190,7 @@ def http_server_check(program):
             talk_http("http://%s:%d" % address)
             pipelined(address)
             malformed(address)
+            refused(address)
             idle = connect(address)
         assert has_ended(idle)
     http_finishes_what_is_under_way(program)
@@ -230,6 +231,13 @@ def malformed(address):
         assert b" 400 " in read_all(client)
 
 
+def refused(address):
+    """Who reads only when all is said gets the answer all the same."""
+    client = connect(address)
+    client.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n" + b"x" * 8_000_000)
+    assert b" 413 " in read_all(client)
+
+
 def http_finishes_what_is_under_way(program):
     with server(program, "127.0.0.1:0", RINGO_MAXPROCS="2") as address:
         client = connect(address)
@@ -243,16 +251,23 @@ def http_finishes_what_is_under_way(program):
         assert read_all(client).endswith(b"\r\n\r\nabcd")
 
 
-def http_server_tls_check(program):
+@contextlib.contextmanager
+def certificate():
+    """A certificate for 127.0.0.1 that is its own authority, and its key."""
     with tempfile.TemporaryDirectory() as directory:
-        certificate, key = directory + "/certificate.pem", directory + "/key.pem"
+        made, key = directory + "/certificate.pem", directory + "/key.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
                         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
-                        "-keyout", key, "-out", certificate],
+                        "-keyout", key, "-out", made],
                        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        yield made, key
+
+
+def http_server_tls_check(program):
+    with certificate() as (trusted, key):
         for setting in SETTINGS:
-            with server(program, "127.0.0.1:0", certificate, key, **setting) as address:
-                talk_http("https://%s:%d" % address, "--cacert", certificate)
+            with server(program, "127.0.0.1:0", trusted, key, **setting) as address:
+                talk_http("https://%s:%d" % address, "--cacert", trusted)
                 plain = connect(address)
                 plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
                 read_all(plain)  # whatever it is, it ends
