@@ -5,6 +5,8 @@ set -euo pipefail
 
 has_header() { printf '#if !__has_include(<%s>)\n#error\n#endif\n' "$1" | g++ -E -x c++ - >/dev/null; }
 has_command() { command -v "$1" >/dev/null || command -v "$1-14" >/dev/null; }
+has_pkg() { pkg-config --exists "$1"; }
+has_postgres() { command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
 has_sanitizers() {
   local clang output status=0
   clang=$(command -v clang++-14 || command -v clang++) || return 1
@@ -47,6 +49,10 @@ missing curl has_command curl
 missing openssl has_command openssl
 missing libboost-dev has_header boost/asio.hpp
 missing libboost-dev has_header boost/beast/http.hpp
+missing libpq-dev has_pkg libpq
+missing postgresql has_postgres
+missing libhiredis-dev has_pkg hiredis
+missing redis-server has_command redis-server
 
 if [ ${#needed[@]} -eq 0 ]; then exit 0; fi
 

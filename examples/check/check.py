@@ -11,6 +11,7 @@ import tempfile
 import time
 from fractions import Fraction
 
+import databases
 import downloads
 import servers
 
@@ -392,4 +393,4 @@ def make_long_path(top):
 
 
 if __name__ == "__main__":
-    {**vars(servers), **vars(downloads), **globals()}[sys.argv[1] + "_check"](*sys.argv[2:])
+    {**vars(servers), **vars(downloads), **vars(databases), **globals()}[sys.argv[1] + "_check"](*sys.argv[2:])
