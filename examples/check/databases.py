@@ -124,6 +124,8 @@ def postgres_answers(program, where, setting):
     assert lines == ["2: 2"] and len(errors) == 2, (lines, errors)
     assert sorted(errors) == ["postgres_query: 1: ERROR:  division by zero",
                               "postgres_query: 3: an answer of another kind"], errors
+    lines, errors = ask(program, where, "select pg_terminate_backend(pg_backend_pid())", status=1, **setting)
+    assert lines == [] and "terminating connection" in errors[0], (lines, errors)
 
 
 def postgres_side_by_side(program, where, setting):
@@ -220,9 +222,11 @@ def redis_answers(program, where, setting):
     lines, _ = said(where, *chain, "LPUSH c0 x")
     assert sorted(lines) == sorted([line for n in range(20) for line in [f"{n + 1}: [c{n}, x]", f"{n + 1}: 1"]] +
                                    ["21: 1"]), lines
-    # It hangs up in the middle.
+    # It hangs up in the middle; also while there is much to send, which must not end us by a signal.
     lines, errors = said(where, "QUIT; PING", status=1)
     assert lines == ["1: OK"] and len(errors) == 1 and "losed" in errors[0], (lines, errors)
+    lines, errors = said("-n", "500", where, f"QUIT; ECHO {long}", "PING", status=1)
+    assert lines == ["2: PONG"] and len(errors) == 1, (lines, errors)
 
 
 def redis_gives_up(program, where, setting):
