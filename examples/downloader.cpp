@@ -38,6 +38,7 @@ namespace {
 constexpr auto pause_min = 100ms;  // before the second trial; twice as long before each further one
 constexpr auto report_every = 1s;
 constexpr std::size_t name_max = 200;
+constexpr std::int64_t number_max = 1'000'000'000;  // seconds fit in nanoseconds
 
 struct options {
   std::string directory = ".", authorities;
@@ -157,6 +158,7 @@ bool parse(int argc, char** argv, options& to) {
     if (const auto found = numbers.find(name); found != numbers.end()) {
       const auto [end, error] = std::from_chars(value.begin(), value.end(), *found->second);
       if (error != std::errc() || end != value.end() || *found->second < 0) return false;
+      if (name != "-m" && *found->second > number_max) return false;
     } else if (name == "-o" || name == "--ca") {
       (name == "-o" ? to.directory : to.authorities) = value;
     } else {

@@ -37,11 +37,12 @@ struct ends {
 };
 using connection = std::unique_ptr<redisContext, ends>;
 using reply = std::unique_ptr<redisReply, ends>;
+using seconds = std::chrono::duration<double>;
 using pipeline = std::vector<std::vector<std::string>>;
 
 struct request {
   std::string address;
-  int times = 1;
+  std::size_t times = 1;
 };
 
 // [connect]
@@ -118,43 +119,41 @@ pipeline parse(const std::string& text) {
   return made;
 }
 
-bool append(redisContext* redis, const std::vector<std::string>& command) {
-  std::vector<const char*> words;
-  for (const std::string& word : command) words.push_back(word.c_str());
-  return redisAppendCommandArgv(redis, static_cast<int>(words.size()), words.data(), nullptr) ==
-         REDIS_OK;
+/// Queues it all; null: done, else what is wrong.
+const char* append(redisContext* redis, const pipeline& commands) {
+  for (const auto& command : commands) {
+    std::vector<const char*> words;
+    words.reserve(command.size());
+    for (const std::string& word : command) words.push_back(word.c_str());
+    const int count = static_cast<int>(words.size());
+    if (redisAppendCommandArgv(redis, count, words.data(), nullptr) != REDIS_OK)
+      return redis->errstr;
+  }
+  return nullptr;
 }
 
 /// What went wrong; empty: nothing.
-std::string ask(const ringo::context& ctx,
-                const request& how,
-                int number,
-                const pipeline& commands) {
+std::string ask(const ringo::context& ctx, const request& how, int number, const pipeline& them) {
   const auto opened = connect(ctx, how.address);
   if (!opened) return opened.error().message();
   redisContext* redis = opened->get();
-  for (int time = 0; time < how.times; ++time) {
-    for (const auto& command : commands) {
-      if (!append(redis, command)) return redis->errstr;
-    }
+  for (std::size_t i = 0; i < how.times; ++i) {
+    if (const char* wrong = append(redis, them)) return wrong;
   }
   std::string wrong;
-  for (int time = 1; time <= how.times; ++time) {
-    for (std::size_t i = 0; i < commands.size(); ++i) {
-      const auto got = next_reply(ctx, redis);
-      if (!got) return redis->err != 0 ? redis->errstr : got.error().message();
-      if ((*got)->type == REDIS_REPLY_ERROR) wrong = "got an error";
-      if (time < how.times) continue;
-      std::printf("%d: %s\n", number, to_text(**got).c_str());
-      std::fflush(stdout);
-    }
+  const std::size_t count = them.size() * how.times;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto got = next_reply(ctx, redis);
+    if (!got) return redis->err != 0 ? redis->errstr : got.error().message();
+    if ((*got)->type == REDIS_REPLY_ERROR) wrong = "got an error";
+    if (i < count - them.size()) continue;
+    std::printf("%d: %s\n", number, to_text(**got).c_str());
+    std::fflush(stdout);
   }
   return wrong;
 }
 
-int ask_all(const request& how,
-            std::chrono::duration<double> limit,
-            const std::vector<pipeline>& pipelines) {
+int ask_all(const request& how, seconds limit, const std::vector<pipeline>& pipelines) {
   const auto [stop, no_more] =
       ringo::os::signal::notify_context(ringo::background(), {SIGINT, SIGTERM});
   const auto [ctx, give_up] = ringo::with_timeout(stop, limit);
@@ -178,12 +177,12 @@ int ask_all(const request& how,
 
 int main(int argc, char** argv) {
   request how;
-  std::chrono::duration<double> limit(60);
+  seconds limit(60);
   for (int option; (option = getopt(argc, argv, "+t:n:")) != -1;) {
     if (option == 't')
-      limit = std::chrono::duration<double>(std::atof(optarg));
+      limit = seconds(std::atof(optarg));
     else if (option == 'n')
-      how.times = std::atoi(optarg);
+      how.times = std::strtoul(optarg, nullptr, 10);
     else
       return 2;
   }

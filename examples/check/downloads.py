@@ -250,7 +250,7 @@ def downloader_silence_check(program):
 
 def wrong_arguments(program):
     for wrong in [[], ["-j", "0", "http://a"], ["-j", "x", "http://a"], ["-j"], ["-j", "1"], ["-x", "1", "http://a"],
-                  ["-s", "-1", "http://a"], ["-m", "99999999999999999999", "http://a"], ["--ca"]]:
+                  ["-s", "-1", "http://a"], ["-s", "9999999999", "http://a"], ["-m", "99999999999999999999", "http://a"], ["--ca"]]:
         done = subprocess.run([program, *wrong], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               timeout=PATIENCE_S, check=False)
         assert (done.returncode, done.stdout) == (2, b""), (wrong, done)
