@@ -35,8 +35,11 @@ constexpr std::size_t block_size = 64 * 1024;
 /// One of Asio's synchronous streams, with TLS or without.
 struct connection {
   ringo::asio_stream<ringo::net::tcp_conn> transport;
-  std::optional<asio::ssl::stream<decltype(transport)&>> tls = {};
-  boost::beast::flat_buffer buffer = {};
+  std::optional<asio::ssl::stream<decltype(transport)&>> tls;
+  boost::beast::flat_buffer buffer;
+
+  connection(const ringo::context& ctx, ringo::net::tcp_conn conn)
+      : transport(ctx, std::move(conn)) {}
 
   template <typename Buffers, typename... Error>
   std::size_t read_some(const Buffers& to, Error&... error) {
@@ -112,7 +115,7 @@ class client {
     auto dialed =
         ringo::net::dial(ctx, ringo::net::tcp, to.address, {.timeout = limits_.silence_max});
     if (!dialed) throw std::system_error(dialed.error());
-    const auto made = std::make_shared<connection>(ringo::asio_stream(ctx, *std::move(dialed)));
+    const auto made = std::make_shared<connection>(ctx, *std::move(dialed));
     if (!to.is_secure()) return made;
     auto& tls = made->tls.emplace(made->transport, tls_);
     tls.set_verify_mode(asio::ssl::verify_peer);
