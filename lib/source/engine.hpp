@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "fiber/fiber.hpp"
+#include "source/carrier.hpp"
 #include "source/clock.hpp"
 #include "source/operation.hpp"
 #include "source/timer_heap.hpp"
@@ -17,11 +18,8 @@ namespace ringo::detail {
 ///
 /// A wake-up is remembered: wake() before wait() makes that wait return at once. wait() may also
 /// return for no reason.
-class engine {
+class engine : public carrier {
  public:
-  engine() = default;
-  engine(const engine&) = delete;
-  engine& operator=(const engine&) = delete;
   virtual ~engine() = default;
 
   /// Sleeps until something completes, wake() is called, or `deadline` has passed. What was started
@@ -51,15 +49,6 @@ class engine {
 
   /// Readable when something may have completed, or wake() was called; for an edge-triggered wait.
   virtual int fd() const noexcept = 0;
-
-  /// Begins an operation whose fiber is at rest. It may complete before this returns; the caller
-  /// has a hold on it. Owner only; never blocks, never fails: an error is the operation's result.
-  virtual void start(operation& op) noexcept = 0;
-
-  /// Asks for the end of an operation that was started here. Any thread that has found it listed
-  /// (see operation.hpp). Not null: the fiber that the caller makes ready. The completion may take
-  /// a while, and may still say that the operation has succeeded.
-  [[nodiscard]] virtual fiber* cancel(operation& op) noexcept = 0;
 
   /// Cancels every operation and waits until the kernel has let go of all of them: before the
   /// owner's thread ends. Owner only.

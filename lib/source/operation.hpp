@@ -6,8 +6,8 @@
 
 #include "fiber/fiber.hpp"
 
-/// What a fiber waits for outside of the process: one system call that an engine carries out, or
-/// the moment at which it can be tried again.
+/// What a fiber waits for outside of the process: one system call that an engine, or a thread of
+/// the file pool, carries out, or the moment at which it can be tried again.
 ///
 /// An operation lives on the stack of the fiber that waits for it. The kernel, a thread that reaps
 /// and a thread that cancels may all be busy with it, so the frame must not go before all of them
@@ -26,14 +26,15 @@
 /// 2. At rest, in the departure: engine::start(); enter the operation where cancellers look for it;
 ///    let go of the departure's own hold. It was the last: ready.
 /// 3. Awake: leave those places. `result` is what became of it.
-/// Steps of an engine: start() in the owner's thread; `result`, complete().
-/// Steps of a canceller: call_off(), which at most one of them gets through; the engine is told, by
-/// a hold of its own if that takes time. The engine ends the operation in the usual way: with
-/// -ECANCELED, or with what happened first.
+/// Steps of an engine: start() in the owner's thread; `result`, complete(). Those of the pool are
+/// in sched/file_pool.hpp; where "the engine" is said here, it is meant too. Steps of a canceller:
+/// call_off(), which at most one of them gets through; the engine is told, by a hold of its own if
+/// that takes time. The engine ends the operation in the usual way: with -ECANCELED, or with what
+/// happened first.
 
 namespace ringo::detail {
 
-class engine;
+class carrier;
 struct poll_entry;
 class wake_event;
 
@@ -64,9 +65,11 @@ struct operation {
   std::int64_t offset = -1;
   poll_entry* entry = nullptr;  ///< the descriptor's place in an epoll engine; else null
   fiber* who = nullptr;
+  std::int64_t (*call)(const operation& op) noexcept =
+      nullptr;  ///< not null: what a thread of the file pool calls; it may block
 
-  // What the engine makes of it.
-  engine* home = nullptr;      // written by start(); null: a plain thread waits by itself
+  // What the engine, or the pool, makes of it.
+  carrier* home = nullptr;     // written by start(); null: a plain thread waits by itself
   wake_event* bell = nullptr;  // of that plain thread
   operation* next = nullptr;   // the engine's
   operation* prev = nullptr;   // the engine's
