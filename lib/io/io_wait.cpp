@@ -31,6 +31,12 @@ namespace {
   return nullptr;
 }
 
+/// By the worker that the fiber was on.
+carrier& carrier_of(const operation& op) noexcept {
+  if (op.call != nullptr) return scheduler::instance().files();
+  return current_worker()->source();
+}
+
 struct io_wait : cancellation::listener {
   operation& op;
   io_slot* const slot;
@@ -69,7 +75,7 @@ struct io_wait : cancellation::listener {
     sanitizer_acquire(&self);  // what the fiber wrote, on this thread
     operation& op = self.op;
     fiber* const who = op.who;
-    current_worker()->source().start(op);
+    carrier_of(op).start(op);
     // This has a hold: nobody is made ready by the cancel.
     if (!self.list()) static_cast<void>(op.home->cancel(op));
     sanitizer_release(&self);

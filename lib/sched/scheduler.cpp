@@ -95,6 +95,10 @@ void scheduler::start_thread(worker* w) {
   const worker* here = worker_of_thread();
   if (here != nullptr && !here->is_pinned()) return start_thread_here(w);
   unstarted_.push_back(w);
+  call_caller();
+}
+
+void scheduler::call_caller() noexcept {
   for_caller_.fetch_add(2);
   futex_wake(for_caller_, 1);
 }
@@ -112,6 +116,7 @@ void scheduler::serve_until_main_ended() noexcept {
       spin_guard guard(token_lock_);
       start_unstarted();
     }
+    files_.start_threads();
     futex_wait(for_caller_, seen, nanoseconds(-1));
   }
 }
@@ -165,6 +170,7 @@ void scheduler::start_workers(const settings& wanted) {
   for (auto& source : engines) add_worker(std::move(source))->has_token = true;
   left_.store(0);
   for_caller_.store(0);
+  files_.open(settings_.cpus);
   running_.store(true);
   for (std::uint32_t i = 0; i < settings_.workers; ++i) start_thread_here(worker_at(i));
 }
@@ -251,7 +257,10 @@ bool scheduler::pending_timers() const noexcept {
 
 void scheduler::expect_outside(int change) noexcept {
   // Every worker may have gone to sleep while it was expected: one looks again.
-  if (outside_.fetch_add(change) + change == 0) visit([](scheduler& s) { s.wake_one(); });
+  if (outside_.fetch_add(change) + change != 0) return;
+  visit([](scheduler& s) {
+    if (s.gate_.awake() == 0) s.wake_one();
+  });
 }
 
 void scheduler::adopt_thread(std::int32_t thread_id) noexcept {

@@ -15,6 +15,7 @@
 #include <ringo/detail/spinlock.hpp>
 
 #include "sched/cpu_quota.hpp"
+#include "sched/file_pool.hpp"
 #include "sched/idle_gate.hpp"
 #include "sched/inject_queue.hpp"
 #include "sched/monitor.hpp"
@@ -47,7 +48,8 @@
 /// detached, and
 ///    stops for ever at its next scheduling point. What it makes ready until then goes to the
 ///    inject queue.
-/// 5. Nobody runs fibers now. Every fiber that is parked is claimed: taken out of the queue it
+/// 5. The same for the threads of the file pool: see file_pool.hpp.
+/// 6. Nobody runs fibers now. Every fiber that is parked is claimed: taken out of the queue it
 /// waits in, under
 ///    that queue's lock. Where a plain thread's wake-up was faster, the fiber arrives in the inject
 ///    queue. One that was woken but never went on gives back what its waker handed to it
@@ -82,6 +84,8 @@ class scheduler {
   /// The body of the thread in run(): returns when the main fiber has ended. Until then it starts
   /// the threads that others may not, see start_thread().
   void serve_until_main_ended() noexcept;
+  /// Makes it look for threads to start. Any thread.
+  void call_caller() noexcept;
   /// The main fiber's last touch.
   void main_ended() noexcept;
   /// Allows the report of deadlocks; off before the main fiber is queued and after it has ended.
@@ -102,6 +106,7 @@ class scheduler {
   idle_gate& gate() noexcept { return gate_; }
   inject_queue& injected() noexcept { return injected_; }
   parked_trim& trim() noexcept { return trim_; }
+  file_pool& files() noexcept { return files_; }
 
   /// Queues a fiber from any thread.
   void inject(fiber* f) noexcept;
@@ -204,6 +209,7 @@ class scheduler {
   inject_queue injected_;
   parked_trim trim_;
   monitor monitor_{*this};
+  file_pool files_{*this};
   std::atomic<bool> running_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> armed_{false};
@@ -216,7 +222,7 @@ class scheduler {
   std::vector<pthread_t> threads_ RINGO_GUARDED_BY(token_lock_);  // by worker index
   std::vector<worker*> unstarted_ RINGO_GUARDED_BY(token_lock_);  // for the thread in run()
   std::atomic<std::uint32_t> for_caller_{0};  // futex of that thread: bit 0, main has ended; above
-                                              // it, how often something was left in unstarted_
+                                              // it, how often there was a thread to be started
   std::atomic<std::uint64_t> external_spawned_{0};
   std::atomic<std::int32_t> caller_thread_{0};
   std::atomic<bool> abandoned_any_{false};
@@ -268,7 +274,9 @@ class scheduler {
   worker* spare_or_new() RINGO_REQUIRES(token_lock_);
   void give_token(worker* to) noexcept RINGO_REQUIRES(token_lock_);
   void give_token_to_some_spare() RINGO_REQUIRES(token_lock_);
-  void wait_for_workers() noexcept RINGO_NO_THREAD_SAFETY;  // nobody starts threads any more
+  void wait_for_workers(time_point until) noexcept
+      RINGO_NO_THREAD_SAFETY;  // nobody starts threads any more
+  void stop_files(time_point until) noexcept;
   std::size_t drop_queued() noexcept;
   std::size_t reclaim_leftovers() noexcept;
   bool pending_timers() const noexcept;

@@ -20,18 +20,16 @@
 namespace ringo::detail {
 namespace {
 
-void name_abandoned(const worker& w) noexcept {
-  const fiber* f = w.current();
-  if (f == nullptr) return;
-  const char* name = f->name.load();
+void name_abandoned(const fiber& f, const char* doing) noexcept {
+  const char* name = f.name.load();
   print_error(
-      "ringo: the run has ended while fiber %llu%s%s%s still runs on its thread; abandoned "
-      "(spawned at %s)\n",
-      static_cast<unsigned long long>(f->id.load()),
+      "ringo: the run has ended while fiber %llu%s%s%s still %s; abandoned (spawned at %s)\n",
+      static_cast<unsigned long long>(f.id.load()),
       name != nullptr ? " \"" : "",
       name != nullptr ? name : "",
       name != nullptr ? "\"" : "",
-      symbol_of(f->spawn_site.load()).text);
+      doing,
+      symbol_of(f.spawn_site.load()).text);
 }
 
 void discard(fiber& f) noexcept {
@@ -73,7 +71,9 @@ std::size_t scheduler::stop() noexcept {
     running_.store(false);
     for (std::uint32_t i = 0; i < worker_count(); ++i) worker_at(i)->call(worker::stop);
   }
-  wait_for_workers();
+  const time_point until = deadline_after(steady_clock::now(), settings_.exit_grace);
+  wait_for_workers(until);
+  stop_files(until);
   if (!exploring.load()) monitor_.stop();
   while (waking_.load() != 0) ::sched_yield();
   for (std::uint32_t i = 0; i < worker_count(); ++i) sanitizer_acquire(worker_at(i));
@@ -102,8 +102,7 @@ std::size_t scheduler::stop() noexcept {
   return left_over;
 }
 
-void scheduler::wait_for_workers() noexcept {
-  const time_point until = deadline_after(steady_clock::now(), settings_.exit_grace);
+void scheduler::wait_for_workers(time_point until) noexcept {
   for (;;) {
     const std::uint32_t left = left_.load();
     const auto patience = until - steady_clock::now();
@@ -117,7 +116,7 @@ void scheduler::wait_for_workers() noexcept {
     // Only who is in user code is given up; a worker's own loop leaves, as soon as it gets a CPU.
     while (w.ending.load() == worker::fate::working && w.current() == nullptr) ::sched_yield();
     if (w.ending.compare_exchange_strong(expected, worker::fate::abandoned)) {
-      name_abandoned(w);
+      if (const fiber* f = w.current()) name_abandoned(*f, "runs on its thread");
       abandoned_threads_.push_back(w.thread_id());
       abandoned_workers_.push_back(&w);
       ::pthread_detach(threads_[i]);
@@ -126,6 +125,20 @@ void scheduler::wait_for_workers() noexcept {
     }
   }
   abandoned_any_.store(!abandoned_threads_.empty());
+}
+
+/// What a call may still write to is kept: the stacks, and the fibers.
+void scheduler::stop_files(time_point until) noexcept {
+  for (const file_pool::leftover& left : files_.stop(until)) {
+    fiber& f = *left.who;
+    for (const worker* w : abandoned_workers_) {
+      while (w->departing() == &f) ::sched_yield();
+    }
+    name_abandoned(f, "waits for a call on a file");
+    f.kind.load()->dropped(f.subject.load());
+    f.set(fiber_state::lost);
+    abandoned_threads_.push_back(left.thread);
+  }
 }
 
 bool scheduler::is_abandoned_thread(std::int32_t thread_id) const noexcept {
