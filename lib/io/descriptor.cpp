@@ -109,7 +109,7 @@ io_outcome outcome_of(std::int64_t result) noexcept {
 }  // namespace
 
 io_turn::io_turn(descriptor& of, direction d, cancellation* stop, io_reason reason)
-    : of_(of), side_(of.sides_[static_cast<std::size_t>(d)]), stop_(stop), reason_(reason) {
+    : of_(of), side_(of.side_of(d)), stop_(stop), reason_(reason) {
   explore_point();
   error_ = code_if_done(stop);
   if (error_) return;
@@ -170,9 +170,19 @@ void io_turn::learn(const operation& op, std::int64_t result) noexcept {
   side_.drained = result > 0 && static_cast<std::size_t>(result) < op.size;
 }
 
+io_outcome io_turn::run_on_file(operation& op) {
+  wait_patience patience;
+  for (;;) {
+    if (const auto error = obstacle()) return {0, error};
+    const std::int64_t result = call_file(op, of_.file_, {&side_.slot, stop_, this});
+    if (result >= 0 || !patience.again(result)) return outcome_of(result);
+  }
+}
+
 io_outcome io_turn::run(operation& op) {
   wait_patience patience;
   op.fd = of_.fd_;
+  if (of_.kind_ == descriptor_kind::file) return run_on_file(op);
   op.in_shared_mode = of_.kind_ == descriptor_kind::shared_stream;
   // Good for one wait: this one takes the edge that the next one would rely on, even if it gives
   // up.

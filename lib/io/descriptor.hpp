@@ -15,6 +15,7 @@
 #include <ringo/result.hpp>
 #include <ringo/sync/mutex.hpp>
 
+#include "io/file_call.hpp"
 #include "io/io_wait.hpp"
 #include "source/operation.hpp"
 
@@ -28,6 +29,9 @@
 /// - In each direction one user at a time has the turn, so that what it reads or writes stays in
 ///   one piece. Those who wait for a turn have no use: they find out that the descriptor is closed
 ///   when their turn has come, one after the other.
+///
+/// - A file has one position for both directions, and so one turn; calls that name their place in
+///   the file take no turn, only a use.
 ///
 /// close(): mark it closed; call off who waits in either direction; give up the use of close()
 /// itself; wait until the last use is over, whose end closes the number.
@@ -53,7 +57,8 @@ enum class descriptor_kind : std::uint8_t {
 class descriptor {
  public:
   /// Takes over a number that is non-blocking, unless it is of a file, a socket, or shared.
-  descriptor(int fd, descriptor_kind kind) noexcept : kind_(kind), fd_(fd) {}
+  descriptor(int fd, descriptor_kind kind, bool writes_through = false) noexcept
+      : kind_(kind), fd_(fd), file_{.writes_through = writes_through} {}
   descriptor(const descriptor&) = delete;
   descriptor& operator=(const descriptor&) = delete;
   /// Closes it if nobody has.
@@ -97,6 +102,7 @@ class descriptor {
   std::atomic<std::uint32_t> handles_{1};
   const descriptor_kind kind_;
   const int fd_;
+  file_traits file_;
   std::atomic<bool> released_{false};  // the number is given away instead of closed
   std::atomic<poll_entry*> entry_{nullptr};
   std::array<side, 2> sides_;
@@ -109,7 +115,12 @@ class descriptor {
   std::error_code close_number(number then);
   poll_entry* entry();
 
+  side& side_of(direction d) noexcept {
+    return sides_[kind_ == descriptor_kind::file ? 0 : static_cast<std::size_t>(d)];
+  }
+
   friend class io_turn;
+  friend class io_use;
   friend void retain(descriptor& d) noexcept;
   friend void release(descriptor& d) noexcept;
 };
@@ -126,6 +137,9 @@ class io_turn final : io_holder {
   /// Why there is none: errc::closed, or the cancellation's code.
   const std::error_code& error() const noexcept { return error_; }
 
+  /// While there is no error.
+  int number() const noexcept { return of_.fd_; }
+
   /// Does the operation: tries, and waits until it can be done. An error: errc::closed,
   /// errc::deadline_exceeded, the cancellation's code, or the system's; then nothing was done. For
   /// `receive`, 0 means what recv(2) means by it.
@@ -140,10 +154,33 @@ class io_turn final : io_holder {
   bool holds_ = false;
 
   std::error_code obstacle() const noexcept;
+  io_outcome run_on_file(operation& op);
   bool would_wait(const operation& op) noexcept;
   bool drained_is_sure() noexcept;
   void learn(const operation& op, std::int64_t result) noexcept;
   std::int64_t wait(operation& op);
+  void give_back() noexcept override;
+};
+
+/// The right to use the number for a scope, without a turn: for calls on files that do not depend
+/// on each other.
+class io_use final : io_holder {
+ public:
+  /// Never blocks. A cancellation that is done on entry wins.
+  io_use(descriptor& of, cancellation* stop) noexcept;
+  ~io_use();
+
+  /// Why there is none: errc::closed, or the cancellation's code.
+  const std::error_code& error() const noexcept { return error_; }
+
+  /// As io_turn::run(). What is no file is asked once, and says what it thinks of it.
+  io_outcome run(operation& op);
+
+ private:
+  descriptor& of_;
+  cancellation* const stop_;
+  std::error_code error_;
+
   void give_back() noexcept override;
 };
 
@@ -157,5 +194,15 @@ io_outcome write_some(descriptor& to, io::const_buffer from, cancellation* stop)
 io_outcome write_all(descriptor& to, io::const_buffer from, cancellation* stop);
 /// The same for several pieces, one after the other.
 io_outcome write_all(descriptor& to, std::span<const io::const_buffer> from, cancellation* stop);
+
+// What takes no turn. `offset` is not negative.
+
+/// All of `to`, or up to the end of the file; errc::eof if there is nothing.
+io_outcome read_at(descriptor& from, io::buffer to, std::int64_t offset, cancellation* stop);
+/// All bytes, or the count of those that were written before the error.
+io_outcome write_at(descriptor& to, io::const_buffer from, std::int64_t offset, cancellation* stop);
+/// fsync(2), or fdatasync(2).
+enum class sync_extent : std::uint8_t { all, data };
+std::error_code sync(descriptor& file, sync_extent extent, cancellation* stop);
 
 }  // namespace ringo::detail

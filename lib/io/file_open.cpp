@@ -5,10 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <ringo/blocking.hpp>
+#include <ringo/context.hpp>
 #include <ringo/io/file.hpp>
 #include <ringo/io/pipe.hpp>
 
 #include "io/open_file.hpp"
+#include "sched/cancellation.hpp"
 
 /// How files come into being.
 
@@ -43,7 +46,51 @@ descriptor_kind kind_of(int fd, const struct stat& status) noexcept {
   }
 }
 
+/// -1: it makes no sense.
+int flags_of(const open_options& how) noexcept {
+  if ((!how.read && !how.write) || (how.truncate && !how.write)) return -1;
+  if (how.exclusive && !how.create) return -1;
+  int flags = O_CLOEXEC | O_NOCTTY;
+  flags |= how.write ? (how.read ? O_RDWR : O_WRONLY) : O_RDONLY;
+  if (how.append) flags |= O_APPEND;
+  if (how.create) flags |= O_CREAT;
+  if (how.exclusive) flags |= O_EXCL;
+  if (how.truncate) flags |= O_TRUNC;
+  if (how.sync) flags |= O_SYNC;
+  return flags;
+}
+
+/// The number, or -errno. Blocks.
+int open_number(const std::string& path, int flags, std::uint32_t permissions) {
+  return ringo::blocking([&] {
+    for (;;) {
+      const int fd = ::open(path.c_str(), flags, static_cast<mode_t>(permissions));
+      if (fd >= 0) return fd;
+      if (errno != EINTR) return -errno;
+    }
+  });
+}
+
 }  // namespace
+
+file_mode file_mode::of(int flags) noexcept {
+  return {.appends = (flags & O_APPEND) != 0,
+          .writes_through = (flags & (O_SYNC | O_DSYNC | O_DIRECT)) != 0};
+}
+
+result<file> open_path(const std::string& path,
+                       const open_options& how,
+                       ringo::detail::cancellation* stop) {
+  if (const auto code = ringo::detail::code_if_done(stop)) return code;
+  const int flags = flags_of(how);
+  if (flags < 0 || has_zero_byte(path)) return std::make_error_code(std::errc::invalid_argument);
+  const int fd = open_number(path, flags, how.permissions);
+  if (fd < 0) return std::error_code(-fd, std::system_category());
+  const auto kind = prepare_number(fd, blocking_mode::clear);
+  if (kind) return file_access::make(fd, *kind, file_mode::of(flags));
+  ::close(fd);
+  return kind.error();
+}
 
 result<descriptor_kind> prepare_number(int fd, blocking_mode mode) noexcept {
   struct stat status {};
@@ -65,15 +112,43 @@ result<file> file::from_fd(int fd) {
   if (!kind) return kind.error();
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return detail::last_error();
-  return detail::file_access::make(fd, *kind, (flags & O_APPEND) != 0);
+  return detail::file_access::make(fd, *kind, detail::file_mode::of(flags));
+}
+
+result<file> file::open(const std::string& path, const open_options& how) {
+  return detail::open_path(path, how, nullptr);
+}
+
+result<file> file::open(const ringo::context& ctx,
+                        const std::string& path,
+                        const open_options& how) {
+  return detail::open_path(path, how, ringo::detail::cancellation_of(ctx));
+}
+
+namespace {
+
+open_options of_created(std::uint32_t permissions) noexcept {
+  return {.write = true, .create = true, .truncate = true, .permissions = permissions};
+}
+
+}  // namespace
+
+result<file> file::create(const std::string& path, std::uint32_t permissions) {
+  return detail::open_path(path, of_created(permissions), nullptr);
+}
+
+result<file> file::create(const ringo::context& ctx,
+                          const std::string& path,
+                          std::uint32_t permissions) {
+  return detail::open_path(path, of_created(permissions), ringo::detail::cancellation_of(ctx));
 }
 
 result<pipe_ends> pipe() {
   int fds[2] = {-1, -1};  // NOLINT(modernize-avoid-c-arrays): as pipe2(2) wants it
   if (::pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) return detail::last_error();
   using ringo::detail::descriptor_kind;
-  return pipe_ends{detail::file_access::make(fds[0], descriptor_kind::stream, false),
-                   detail::file_access::make(fds[1], descriptor_kind::stream, false)};
+  return pipe_ends{detail::file_access::make(fds[0], descriptor_kind::stream),
+                   detail::file_access::make(fds[1], descriptor_kind::stream)};
 }
 
 }  // namespace ringo::io

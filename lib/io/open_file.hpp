@@ -2,13 +2,25 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 
 #include <ringo/io/file.hpp>
+#include <ringo/io/file_info.hpp>
 #include <ringo/result.hpp>
 
 #include "io/descriptor.hpp"
 
+struct stat;
+
 namespace ringo::io::detail {
+
+/// What of the flags of open(2) is remembered.
+struct file_mode {
+  bool appends = false;
+  bool writes_through = false;
+
+  static file_mode of(int flags) noexcept;
+};
 
 /// What the handles of a file share.
 struct open_file {
@@ -16,14 +28,14 @@ struct open_file {
   const bool appends;
   std::atomic<std::uint32_t> handles{1};
 
-  open_file(int fd, ringo::detail::descriptor_kind kind, bool to_the_end) noexcept
-      : number(fd, kind), appends(to_the_end) {}
+  open_file(int fd, ringo::detail::descriptor_kind kind, file_mode mode) noexcept
+      : number(fd, kind, mode.writes_through), appends(mode.appends) {}
 };
 
 /// Makes a handle; the number is what `kind` wants it to be.
 struct file_access {
-  static file make(int fd, ringo::detail::descriptor_kind kind, bool appends) {
-    return file(file_ref(new open_file(fd, kind, appends)));
+  static file make(int fd, ringo::detail::descriptor_kind kind, file_mode mode = {}) {
+    return file(file_ref(new open_file(fd, kind, mode)));
   }
   /// Null: nil.
   static ringo::detail::descriptor* descriptor_of(const file& f) noexcept {
@@ -38,5 +50,18 @@ enum class blocking_mode : std::uint8_t { clear, keep };
 /// Finds out what a number is. Clears the blocking mode of what can be waited for, or gets along
 /// with it. Not that of sockets: their calls do not depend on it.
 result<ringo::detail::descriptor_kind> prepare_number(int fd, blocking_mode mode) noexcept;
+
+file_info info_of(const struct stat& status) noexcept;
+/// Of a mode as stat(2) gives it.
+file_kind kind_of_mode(std::uint32_t mode) noexcept;
+
+inline bool has_zero_byte(const std::string& path) noexcept {
+  return path.find('\0') != std::string::npos;
+}
+
+/// open() with a cancellation, which may be null.
+result<file> open_path(const std::string& path,
+                       const open_options& how,
+                       ringo::detail::cancellation* stop);
 
 }  // namespace ringo::io::detail

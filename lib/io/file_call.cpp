@@ -1,0 +1,87 @@
+#include "io/file_call.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+
+#include <linux/magic.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+
+#include <ringo/blocking.hpp>
+
+#include "io/system_call.hpp"
+#include "sched/current.hpp"
+#include "sched/worker.hpp"
+#include "source/engine.hpp"
+
+namespace ringo::detail {
+namespace {
+
+// What is copied on the spot: some ten microseconds' worth. More is left for the next call, which
+// lets others run before.
+constexpr std::size_t direct_read_max = std::size_t{256} << 10;
+constexpr std::size_t direct_write_max = std::size_t{128} << 10;
+
+/// Never blocks. -EAGAIN: it is not in memory. -EOPNOTSUPP: cannot tell.
+std::int64_t read_from_memory(const operation& op) noexcept {
+  iovec piece{op.data, std::min(op.size, direct_read_max)};
+  for (;;) {
+    const ssize_t count = ::preadv2(op.fd, &piece, 1, op.offset, RWF_NOWAIT);
+    if (count >= 0) return count;
+    if (errno == ENOSYS) return -EOPNOTSUPP;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+/// Whether a read never waits for a device, or for another process.
+bool is_in_memory(int fd) noexcept {
+  constexpr std::array<unsigned long, 7> magic{TMPFS_MAGIC,
+                                               RAMFS_MAGIC,
+                                               PROC_SUPER_MAGIC,
+                                               SYSFS_MAGIC,
+                                               CGROUP_SUPER_MAGIC,
+                                               CGROUP2_SUPER_MAGIC,
+                                               DEVPTS_SUPER_MAGIC};
+  struct statfs status {};
+  if (::fstatfs(fd, &status) != 0) return false;
+  const auto type = static_cast<unsigned long>(status.f_type) & 0xFFFFFFFFUL;
+  return std::find(magic.begin(), magic.end(), type) != magic.end();
+}
+
+std::int64_t call_in_section(const operation& op) {
+  return blocking([&op] { return make_call(op); });
+}
+
+std::int64_t carry_out(operation& op, const file_wait& wait) {
+  const worker* const w = current_worker();
+  if (w == nullptr) return make_call(op);
+  op.call = w->source().needs_entry() ? &make_call : nullptr;
+  const std::int64_t result =
+      wait_for_operation(op, wait.slot, wait.stop, io_reason::file, wait.holder);
+  // The kernel does not like to wait for a file that is marked as non-blocking.
+  return result == -EAGAIN ? call_in_section(op) : result;
+}
+
+std::int64_t read_file(operation& op, file_traits& file, const file_wait& wait) {
+  constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: a hint
+  if (file.reads.load(relaxed) == memory_reads::answered) {
+    const std::int64_t result = read_from_memory(op);
+    if (result == -EAGAIN) return carry_out(op, wait);
+    if (result != -EOPNOTSUPP && result != -EINVAL) return result;
+    file.reads.store(is_in_memory(op.fd) ? memory_reads::all : memory_reads::refused, relaxed);
+  }
+  return file.reads.load(relaxed) == memory_reads::all ? call_in_section(op) : carry_out(op, wait);
+}
+
+}  // namespace
+
+std::int64_t call_file(operation& op, file_traits& file, const file_wait& wait) {
+  if (op.code == opcode::read) return read_file(op, file, wait);
+  const bool is_quick =
+      op.code == opcode::write && op.size <= direct_write_max && !file.writes_through;
+  return is_quick ? call_in_section(op) : carry_out(op, wait);
+}
+
+}  // namespace ringo::detail
