@@ -10,12 +10,14 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <ringo/blocking.hpp>
 #include <ringo/os/process.hpp>
+
+#include "os/child_start.hpp"
+#include "sched/open_files_limit.hpp"
 
 namespace ringo::detail {
 namespace {
@@ -31,45 +33,6 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   result.push_back(nullptr);
   return result;
 }
-
-class file_actions {
- public:
-  file_actions() { check(::posix_spawn_file_actions_init(&actions_)); }
-  file_actions(const file_actions&) = delete;
-  file_actions& operator=(const file_actions&) = delete;
-  ~file_actions() { ::posix_spawn_file_actions_destroy(&actions_); }
-
-  void duplicate(int from, int to) {
-    check(::posix_spawn_file_actions_adddup2(&actions_, from, to));
-  }
-  void change_directory(const std::string& to) {
-    check(::posix_spawn_file_actions_addchdir_np(&actions_, to.c_str()));
-  }
-  /// Also what other libraries have opened without O_CLOEXEC. Before glibc 2.34 those are
-  /// inherited.
-  void close_from([[maybe_unused]] int lowest) {
-#if defined(__GLIBC_PREREQ)
-#if __GLIBC_PREREQ(2, 34)
-    check(::posix_spawn_file_actions_addclosefrom_np(&actions_, lowest));
-#endif
-#endif
-  }
-
-  int error() const noexcept {
-    return error_;
-  }
-  const posix_spawn_file_actions_t* get() const noexcept {
-    return &actions_;
-  }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  int error_ = 0;
-
-  void check(int error) noexcept {
-    if (error_ == 0) error_ = error;
-  }
-};
 
 }  // namespace
 
@@ -90,25 +53,20 @@ int owned_fd::release() noexcept {
 }
 
 result<int> spawn(spawn_plan& plan) {
-  file_actions actions;
-  const auto count = static_cast<int>(plan.numbers.size());
-  for (int i = 0; i < count; ++i) {
-    actions.duplicate(plan.numbers[static_cast<std::size_t>(i)].get(), i);
-  }
-  actions.close_from(count);
-  if (!plan.dir.empty()) actions.change_directory(plan.dir);
-  if (actions.error() != 0) return system_error(actions.error());
   const std::vector<char*> args = pointers_to(plan.args);
   const std::vector<char*> env = pointers_to(plan.env);
-  pid_t child = -1;
-  // The C library's child shares our memory and stops this thread until it runs the program. It has
-  // every signal blocked, and no handlers, before the mask is what it is here.
-  const int failed = blocking([&] {
-    return ::posix_spawn(
-        &child, plan.path.c_str(), actions.get(), nullptr, args.data(), env.data());
-  });
-  if (failed != 0) return system_error(failed);
-  return static_cast<int>(child);
+  std::vector<int> numbers;
+  for (const owned_fd& one : plan.numbers) numbers.push_back(one.get());
+  child_plan child;
+  child.path = plan.path.c_str();
+  child.args = args.data();
+  child.env = env.data();
+  child.dir = plan.dir.empty() ? nullptr : plan.dir.c_str();
+  child.numbers = numbers;
+  child.open_files = open_files_limit_before();
+  const int pid = blocking([&child] { return start_child(child); });
+  if (pid < 0) return system_error(-pid);
+  return pid;
 }
 
 result<owned_fd> duplicate_above(int fd, std::size_t count) noexcept {

@@ -18,6 +18,7 @@
 #include "sched/current.hpp"
 #include "sched/exploration.hpp"
 #include "sched/fork_guard.hpp"
+#include "sched/open_files_limit.hpp"
 #include "sched/run_number.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/signal_stack.hpp"
@@ -130,6 +131,7 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
   scheduler& s = scheduler::instance();
   install_overflow_handler();
   install_fork_handler();
+  raise_open_files_limit();
   s.register_caller(static_cast<std::int32_t>(::syscall(SYS_gettid)));
   s.start(resolve(wanted));
   std::exception_ptr thrown;

@@ -15,8 +15,8 @@
 #include <ringo/io/file.hpp>
 #include <ringo/ringo.hpp>
 
+#include "support/files.hpp"
 #include "support/run_on.hpp"
-#include "support/temporary.hpp"
 
 using namespace ringo::test;
 using ringo::io::file_kind;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #include "os/child_process.hpp"
 #include "support/children.hpp"
 #include "support/run_on.hpp"
+#include "support/run_program.hpp"
 #include "support/signals.hpp"
 #include "support/sizes.hpp"
 
@@ -360,4 +362,15 @@ TEST_CASE("process: many at once, and no descriptor is left") {
 // Were waiting for a child not counted, this would end in the report of a deadlock.
 TEST_CASE("GR-15: a child that runs holds the deadlock report back") {
   run_freely_on_each([] { EXPECT(process::start({.args = {"sleep", "0.1"}})->wait()->success()); });
+}
+
+TEST_CASE("NT-38: a child gets the soft limit on open files that this process had before") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const auto given = run_program({.name = "files", .arguments = {"child"}});
+  CAPTURE(given.output);
+  CHECK(given.printed("child has 300/" + std::to_string(before.rlim_max)));
+  const auto changed = run_program({.name = "files", .arguments = {"changed"}});
+  CAPTURE(changed.output);
+  CHECK(changed.printed("child has 250/" + std::to_string(before.rlim_max)));
 }

@@ -1,6 +1,7 @@
 // What a child can tell about itself: the first argument names it. Uses nothing of ringo.
 
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -8,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace {
@@ -38,6 +40,14 @@ void print_signals() {
     if (now.sa_handler == SIG_IGN) std::printf("ignored:%d ", signal);
     if (::sigismember(&blocked, signal) == 1) std::printf("blocked:%d ", signal);
   }
+}
+
+void print_open_files_limit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  std::printf("%ju/%ju",
+              static_cast<std::uintmax_t>(limit.rlim_cur),
+              static_cast<std::uintmax_t>(limit.rlim_max));
 }
 
 /// Says "ready", and waits for signals. Ends with its parent in any case.
@@ -84,6 +94,7 @@ int main(int argc, char** argv) {
   if (what == "blocking") print_blocking();
   if (what == "numbers") write_numbers();
   if (what == "signals") print_signals();
+  if (what == "open_files") print_open_files_limit();
   if (what == "stay") stay(SIG_DFL);
   if (what == "stubborn") stay(SIG_IGN);
   if (what == "polite") end_well();
