@@ -57,8 +57,8 @@ enum class descriptor_kind : std::uint8_t {
 class descriptor {
  public:
   /// Takes over a number that is non-blocking, unless it is of a file, a socket, or shared.
-  descriptor(int fd, descriptor_kind kind, bool writes_through = false) noexcept
-      : kind_(kind), fd_(fd), file_{.writes_through = writes_through} {}
+  descriptor(int fd, descriptor_kind kind, file_mode mode = {}) noexcept
+      : kind_(kind), fd_(fd), file_{.mode = mode} {}
   descriptor(const descriptor&) = delete;
   descriptor& operator=(const descriptor&) = delete;
   /// Closes it if nobody has.

@@ -5,9 +5,11 @@
 #include <cerrno>
 #include <cstddef>
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <ringo/blocking.hpp>
 
@@ -54,12 +56,31 @@ std::int64_t call_in_section(const operation& op) {
   return blocking([&op] { return make_call(op); });
 }
 
-std::int64_t carry_out(operation& op, const file_wait& wait) {
-  const worker* const w = current_worker();
-  if (w == nullptr) return make_call(op);
-  op.call = w->source().needs_entry() ? &make_call : nullptr;
+std::int64_t wait_for_ring(operation& op, const file_traits& file, const file_wait& wait) {
+  const bool at_position = op.offset < 0;
+  // A call that does a part and then fails (ENOSPC, EFBIG) returns that part, but leaves the
+  // position where it was, at least up to Linux 6.18. So the ring is told the place, and the
+  // position follows; the caller has the turn. What has no places, a device, has no position to be
+  // wrong.
+  if (at_position) op.offset = ::lseek(op.fd, 0, SEEK_CUR);
+  const bool has_places = at_position && op.offset >= 0;
   const std::int64_t result =
       wait_for_operation(op, wait.slot, wait.stop, io_reason::file, wait.holder);
+  if (at_position) op.offset = -1;
+  if (result <= 0 || !has_places) return result;
+  const bool at_end = file.mode.appends && op.code == opcode::write;
+  ::lseek(op.fd, at_end ? 0 : result, at_end ? SEEK_END : SEEK_CUR);
+  return result;
+}
+
+std::int64_t carry_out(operation& op, const file_traits& file, const file_wait& wait) {
+  const worker* const w = current_worker();
+  if (w == nullptr) return make_call(op);
+  if (w->source().needs_entry()) {
+    op.call = &make_call;
+    return wait_for_operation(op, wait.slot, wait.stop, io_reason::file, wait.holder);
+  }
+  const std::int64_t result = wait_for_ring(op, file, wait);
   // The kernel does not like to wait for a file that is marked as non-blocking.
   return result == -EAGAIN ? call_in_section(op) : result;
 }
@@ -68,20 +89,26 @@ std::int64_t read_file(operation& op, file_traits& file, const file_wait& wait) 
   constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: a hint
   if (file.reads.load(relaxed) == memory_reads::answered) {
     const std::int64_t result = read_from_memory(op);
-    if (result == -EAGAIN) return carry_out(op, wait);
+    if (result == -EAGAIN) return carry_out(op, file, wait);
     if (result != -EOPNOTSUPP && result != -EINVAL) return result;
     file.reads.store(is_in_memory(op.fd) ? memory_reads::all : memory_reads::refused, relaxed);
   }
-  return file.reads.load(relaxed) == memory_reads::all ? call_in_section(op) : carry_out(op, wait);
+  return file.reads.load(relaxed) == memory_reads::all ? call_in_section(op)
+                                                       : carry_out(op, file, wait);
 }
 
 }  // namespace
 
+file_mode file_mode::of(int flags) noexcept {
+  return {.appends = (flags & O_APPEND) != 0,
+          .writes_through = (flags & (O_SYNC | O_DSYNC | O_DIRECT)) != 0};
+}
+
 std::int64_t call_file(operation& op, file_traits& file, const file_wait& wait) {
   if (op.code == opcode::read) return read_file(op, file, wait);
   const bool is_quick =
-      op.code == opcode::write && op.size <= direct_write_max && !file.writes_through;
-  return is_quick ? call_in_section(op) : carry_out(op, wait);
+      op.code == opcode::write && op.size <= direct_write_max && !file.mode.writes_through;
+  return is_quick ? call_in_section(op) : carry_out(op, file, wait);
 }
 
 }  // namespace ringo::detail

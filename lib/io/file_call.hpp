@@ -22,9 +22,17 @@ enum class memory_reads : std::uint8_t {
   all        ///< refused, but the file system has nothing but memory
 };
 
+/// What is remembered of the flags of open(2).
+struct file_mode {
+  bool appends = false;
+  bool writes_through = false;  ///< a write waits for the disk: O_SYNC, O_DSYNC, O_DIRECT
+
+  static file_mode of(int flags) noexcept;
+};
+
 /// What of the descriptor matters here.
 struct file_traits {
-  bool writes_through = false;  ///< a write waits for the disk: O_SYNC, O_DSYNC, O_DIRECT
+  file_mode mode = {};                                      // immutable
   std::atomic<memory_reads> reads{memory_reads::answered};  // atomic: any reader finds out
 };
 

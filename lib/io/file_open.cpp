@@ -73,11 +73,6 @@ int open_number(const std::string& path, int flags, std::uint32_t permissions) {
 
 }  // namespace
 
-file_mode file_mode::of(int flags) noexcept {
-  return {.appends = (flags & O_APPEND) != 0,
-          .writes_through = (flags & (O_SYNC | O_DSYNC | O_DIRECT)) != 0};
-}
-
 result<file> open_path(const std::string& path,
                        const open_options& how,
                        ringo::detail::cancellation* stop) {

@@ -14,13 +14,7 @@ struct stat;
 
 namespace ringo::io::detail {
 
-/// What of the flags of open(2) is remembered.
-struct file_mode {
-  bool appends = false;
-  bool writes_through = false;
-
-  static file_mode of(int flags) noexcept;
-};
+using ringo::detail::file_mode;
 
 /// What the handles of a file share.
 struct open_file {
@@ -29,7 +23,7 @@ struct open_file {
   std::atomic<std::uint32_t> handles{1};
 
   open_file(int fd, ringo::detail::descriptor_kind kind, file_mode mode) noexcept
-      : number(fd, kind, mode.writes_through), appends(mode.appends) {}
+      : number(fd, kind, mode), appends(mode.appends) {}
 };
 
 /// Makes a handle; the number is what `kind` wants it to be.

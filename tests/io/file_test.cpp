@@ -101,6 +101,11 @@ TEST_CASE("NT-37: a write at a place is an error in append mode; other writes go
     EXPECT(f.seek(0).value_or(-1) == 0);
     EXPECT(!f.write("three"));
     EXPECT(ringo::io::read_file(room.path("f")).value_or("") == "onetwothree");
+    const std::string much(200'000, 'm');
+    EXPECT(f.seek(0).value_or(-1) == 0);
+    EXPECT(!f.write(much));
+    EXPECT(f.seek(0, seek_from::current).value_or(-1) == 200'011);
+    EXPECT(ringo::io::read_file(room.path("f")).value_or("") == "onetwothree" + much);
     // What others have opened says it too.
     const int number = ::open(room.path("f").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
     const auto adopted = file::from_fd(number);
