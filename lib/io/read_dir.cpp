@@ -25,7 +25,8 @@ using open_directory = std::unique_ptr<DIR, close_directory>;
 
 /// Some file systems leave the kind out.
 file_kind kind_of(const DIR* in, const dirent& entry) noexcept {
-  if (entry.d_type != DT_UNKNOWN) return detail::kind_of_mode(DTTOIF(entry.d_type));
+  if (entry.d_type != DT_UNKNOWN)
+    return detail::kind_of_mode(static_cast<std::uint32_t>(DTTOIF(entry.d_type)));
   struct stat status {};
   const int number = ::dirfd(const_cast<DIR*>(in));
   if (::fstatat(number, entry.d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) return file_kind::unknown;
