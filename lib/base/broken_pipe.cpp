@@ -39,7 +39,7 @@ int no_signal_flag() noexcept {
   return flag;
 }
 
-// Not for ThreadSanitizer, this and write_masked(): they write errno, which the fibers of a thread
+// Not for ThreadSanitizer, this and call_masked(): they write errno, which the fibers of a thread
 // share.
 RINGO_NO_TSAN void tell_of_broken_pipe() noexcept {
   const int saved = errno;
@@ -50,13 +50,13 @@ RINGO_NO_TSAN void tell_of_broken_pipe() noexcept {
   errno = saved;
 }
 
-RINGO_NO_TSAN ssize_t write_masked(int fd, const void* data, std::size_t size) noexcept {
+RINGO_NO_TSAN ssize_t call_masked(ssize_t (*call)(void* subject), void* subject) noexcept {
   sigset_t pipe;
   sigset_t before;
   ::sigemptyset(&pipe);
   ::sigaddset(&pipe, SIGPIPE);
   ::pthread_sigmask(SIG_BLOCK, &pipe, &before);
-  const ssize_t count = ::write(fd, data, size);
+  const ssize_t count = call(subject);
   if (::sigismember(&before, SIGPIPE) == 1) return count;  // whoever blocks it knows what he does
   const int saved = errno;
   if (count < 0 && saved == EPIPE) {
@@ -68,6 +68,12 @@ RINGO_NO_TSAN ssize_t write_masked(int fd, const void* data, std::size_t size) n
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   errno = saved;
   return count;
+}
+
+ssize_t write_masked(int fd, const void* data, std::size_t size) noexcept {
+  const auto write = [&]() noexcept { return ::write(fd, data, size); };
+  return call_masked([](void* of) { return (*static_cast<decltype(write)*>(of))(); },
+                     const_cast<void*>(static_cast<const void*>(&write)));
 }
 
 ssize_t write_unsignaled(int fd, const void* data, std::size_t size) noexcept {

@@ -28,4 +28,7 @@ int no_signal_flag() noexcept;
 /// meanwhile, and takes it back. Three more system calls.
 ssize_t write_masked(int fd, const void* data, std::size_t size) noexcept;
 
+/// The same for other calls, which no flag helps: `call(subject)` returns -1 and errno if it fails.
+ssize_t call_masked(ssize_t (*call)(void* subject), void* subject) noexcept;
+
 }  // namespace ringo::detail

@@ -80,6 +80,13 @@ result<int> descriptor::release() {
   return fd_;
 }
 
+std::error_code descriptor::obstacle(direction d, const cancellation* stop) const noexcept {
+  if (is_closed()) return errc::closed;
+  if (const auto code = code_if_done(stop)) return code;
+  if (sides_[static_cast<std::size_t>(d)].slot.expired()) return errc::deadline_exceeded;
+  return {};
+}
+
 std::error_code descriptor::set_deadline(direction d, time_point until) noexcept {
   if (!begin_use()) return errc::closed;
   sides_[static_cast<std::size_t>(d)].slot.move_deadline(real_time(until));
@@ -118,8 +125,20 @@ io_turn::io_turn(descriptor& of, direction d, cancellation* stop, io_reason reas
     return;
   }
   error_ = side_.turn.lock_unless(stop);
-  if (error_) return;
-  holds_ = of.begin_use();
+  if (!error_) begin_use();
+}
+
+io_turn::io_turn(descriptor& of, direction d, std::try_to_lock_t /*unused*/, io_reason reason)
+    : of_(of), side_(of.sides_[static_cast<std::size_t>(d)]), stop_(nullptr), reason_(reason) {
+  if (side_.turn.try_lock()) {
+    begin_use();
+  } else {
+    error_ = std::make_error_code(std::errc::resource_unavailable_try_again);
+  }
+}
+
+void io_turn::begin_use() noexcept {
+  holds_ = of_.begin_use();
   if (holds_) return;
   side_.turn.unlock();
   error_ = errc::closed;
@@ -131,15 +150,30 @@ io_turn::~io_turn() {
 
 void io_turn::give_back() noexcept {
   descriptor& of = of_;
+  if (also_ != nullptr) also_->give_back();
   side_.turn.unlock();
   of.end_use();
 }
 
 std::error_code io_turn::obstacle() const noexcept {
-  if (of_.is_closed()) return errc::closed;
-  if (const auto code = code_if_done(stop_)) return code;
-  if (side_.slot.expired()) return errc::deadline_exceeded;
-  return {};
+  return of_.obstacle(static_cast<direction>(&side_ - of_.sides_.data()), stop_);
+}
+
+std::error_code io_turn::begin_call() noexcept {
+  side_.drained = false;
+  return obstacle();
+}
+
+std::error_code io_turn::wait_for(std::uint32_t events, wait_patience& patience, io_holder* also) {
+  if (const auto error = obstacle()) return error;
+  operation readiness;
+  readiness.fd = of_.fd_;
+  readiness.events = events;
+  also_ = also;
+  const std::int64_t result = wait(readiness);
+  also_ = nullptr;
+  if (result >= 0 || patience.again(result)) return {};
+  return outcome_of(result).error;
 }
 
 /// With epoll an edge that has come since the last try says that it is worth it.
@@ -231,10 +265,14 @@ bool is_socket(const descriptor& d) noexcept {
   return d.kind() == descriptor_kind::socket;
 }
 
+}  // namespace
+
 io_reason reason_of(const descriptor& d, direction way) noexcept {
   if (way == direction::reading) return is_socket(d) ? io_reason::net_read : io_reason::io_read;
   return is_socket(d) ? io_reason::net_write : io_reason::io_write;
 }
+
+namespace {
 
 void describe_write(operation& op, const descriptor& to, io::const_buffer from) noexcept {
   op.code = is_socket(to) ? opcode::send : opcode::write;

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -72,6 +73,10 @@ class descriptor {
   [[nodiscard]] result<int> release();
   bool is_closed() const noexcept { return (uses_.load() & closed) != 0; }
 
+  /// Why a call in this direction would fail before it is made: errc::closed, the cancellation's
+  /// code, errc::deadline_exceeded. Empty: it may be made.
+  std::error_code obstacle(direction d, const cancellation* stop) const noexcept;
+
   /// `until` is the caller's time; never: none. errc::closed.
   [[nodiscard]] std::error_code set_deadline(direction d, time_point until) noexcept;
 
@@ -132,6 +137,8 @@ class io_turn final : io_holder {
  public:
   /// Waits for it. A cancellation that is done on entry wins.
   io_turn(descriptor& of, direction d, cancellation* stop, io_reason reason);
+  /// Takes it if it is free, and never blocks; else std::errc::resource_unavailable_try_again.
+  io_turn(descriptor& of, direction d, std::try_to_lock_t, io_reason reason);
   ~io_turn();
 
   /// Why there is none: errc::closed, or the cancellation's code.
@@ -145,14 +152,24 @@ class io_turn final : io_holder {
   /// `receive`, 0 means what recv(2) means by it.
   io_outcome run(operation& op);
 
+  // For calls that are no operations: whoever has the turn makes them by itself, without blocking.
+
+  /// To be called before each; see descriptor::obstacle().
+  std::error_code begin_call() noexcept;
+  /// After one that would have had to wait for `events`: waits until it may be worth another trial,
+  /// or says why there is none. `also` is given back, too, if the fiber never goes on.
+  std::error_code wait_for(std::uint32_t events, wait_patience& patience, io_holder* also);
+
  private:
   descriptor& of_;
   descriptor::side& side_;
   cancellation* const stop_;
   const io_reason reason_;
+  io_holder* also_ = nullptr;
   std::error_code error_;
   bool holds_ = false;
 
+  void begin_use() noexcept;
   std::error_code obstacle() const noexcept;
   io_outcome run_on_file(operation& op);
   bool would_wait(const operation& op) noexcept;
@@ -183,6 +200,9 @@ class io_use final : io_holder {
 
   void give_back() noexcept override;
 };
+
+/// Of a turn.
+io_reason reason_of(const descriptor& d, direction way) noexcept;
 
 // What streams are made of. Each takes its turn, and blocks until it is done.
 

@@ -17,6 +17,10 @@ void release(open_file& f) noexcept {
   if (f.handles.fetch_sub(1) == 1) delete &f;
 }
 
+kernel_end kernel_access<file>::of(const file& f) noexcept {
+  return {file_access::descriptor_of(f), nullptr};
+}
+
 }  // namespace detail
 
 namespace {

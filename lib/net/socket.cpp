@@ -171,6 +171,12 @@ result<socket_ref> accept(socket* listener, cancellation* stop) {
   }
 }
 
+io::detail::kernel_end handle_access::end_of_stream(const socket_handle& of) noexcept {
+  socket* const behind = of.get();
+  if (behind == nullptr || !behind->is_stream()) return {};
+  return {&behind->io, nullptr};
+}
+
 namespace {
 
 int option(int fd, int name) noexcept {

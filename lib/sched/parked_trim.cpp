@@ -4,6 +4,7 @@
 
 #include "fiber/fiber.hpp"
 #include "sched/scheduler.hpp"
+#include "source/pipe_pool.hpp"
 
 namespace ringo::detail {
 namespace {
@@ -58,6 +59,7 @@ bool parked_trim::step(scheduler& owner, time_point now) noexcept {
     more = in_range && --chunks_left_ != 0;
     if (!more) {
       chunks_left_ = chunks_max;
+      pipe_pool::instance().trim(now);
       next_.store(at + std::chrono::nanoseconds(interval).count());
     }
   }

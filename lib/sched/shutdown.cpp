@@ -14,6 +14,7 @@
 #include "sched/locals.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/symbol.hpp"
+#include "source/pipe_pool.hpp"
 
 /// The end of a run; the steps are in scheduler.hpp.
 
@@ -78,6 +79,7 @@ std::size_t scheduler::stop() noexcept {
   while (waking_.load() != 0) ::sched_yield();
   for (std::uint32_t i = 0; i < worker_count(); ++i) sanitizer_acquire(worker_at(i));
   while (visitors_.load() != 0) ::sched_yield();
+  pipe_pool::instance().close_all();
   report_leftovers();
   const std::size_t left_over = reclaim_leftovers();
   spin_guard guard(token_lock_);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <ringo/error.hpp>
+#include <ringo/io/kernel_copy.hpp>
 #include <ringo/io/stream.hpp>
 
 namespace ringo::io {
@@ -36,6 +37,11 @@ concept cancellable_copies_from =
 
 /// Through a buffer on the heap.
 transfer copy_in_steps(const writer_ref& to, const reader_ref& from, std::uint64_t limit);
+/// The same, but by the kernel as long as that pays.
+transfer copy_in_kernel(const writer_ref& to,
+                        const reader_ref& from,
+                        const kernel_pair& ends,
+                        std::uint64_t limit);
 
 /// By what the two offer; empty: nothing, or not for these.
 template <typename W, typename R>
@@ -66,11 +72,20 @@ std::optional<transfer> copy_by_shortcut([[maybe_unused]] const context& ctx,
 template <typename W, typename R>
 transfer copy_up_to(W& to, R& from, std::uint64_t limit) {
   if (const auto done = copy_by_shortcut(to, from, limit)) return *done;
+  if constexpr (has_kernel_access<W> && has_kernel_access<R>) {
+    return copy_in_kernel(
+        writer_ref(to), reader_ref(from), kernel_pair_of(to, from, nullptr), limit);
+  }
   return copy_in_steps(writer_ref(to), reader_ref(from), limit);
 }
 template <typename W, typename R>
 transfer copy_up_to(const context& ctx, W& to, R& from, std::uint64_t limit) {
   if (const auto done = copy_by_shortcut(ctx, to, from, limit)) return *done;
+  if constexpr (has_kernel_access<W> && has_kernel_access<R>) {
+    auto* const stop = ringo::detail::cancellation_of(ctx);
+    return copy_in_kernel(
+        writer_ref(ctx, to), reader_ref(ctx, from), kernel_pair_of(to, from, stop), limit);
+  }
   return copy_in_steps(writer_ref(ctx, to), reader_ref(ctx, from), limit);
 }
 
@@ -164,9 +179,21 @@ class limited_reader {
     if (done) left_ -= done->bytes;
     return done;
   }
+
+  friend struct detail::kernel_access<limited_reader>;
 };
 template <typename R>
 limited_reader(R&&, std::uint64_t) -> limited_reader<std::decay_t<R>>;
+
+template <typename R>
+requires detail::has_kernel_access<std::remove_reference_t<R>>
+struct detail::kernel_access<limited_reader<R>> {
+  /// Without a number if there are several limits: none of them can be told alone.
+  static kernel_end of(limited_reader<R>& from) noexcept {
+    const auto inner = kernel_access<std::remove_cvref_t<R>>::of(from.from_);
+    return inner.left == nullptr ? kernel_end{inner.number, &from.left_} : kernel_end{};
+  }
+};
 
 /// See discard.
 struct discard_writer {

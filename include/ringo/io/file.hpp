@@ -14,6 +14,7 @@
 #include <ringo/detail/counted.hpp>
 #include <ringo/io/buffer.hpp>
 #include <ringo/io/file_info.hpp>
+#include <ringo/io/kernel_copy.hpp>
 #include <ringo/result.hpp>
 
 namespace ringo::io {
@@ -237,5 +238,10 @@ result<std::string> read_file(const context& ctx, const std::string& path);
 file standard_input();
 file standard_output();
 file standard_error();
+
+template <>
+struct detail::kernel_access<file> {
+  static kernel_end of(const file& f) noexcept;
+};
 
 }  // namespace ringo::io

@@ -75,3 +75,10 @@ class conn : public socket_handle {
 };
 
 }  // namespace ringo::net
+
+template <>
+struct ringo::io::detail::kernel_access<ringo::net::conn> {
+  static kernel_end of(const ringo::net::conn& stream) noexcept {
+    return ringo::net::detail::handle_access::end_of_stream(stream);
+  }
+};

@@ -6,10 +6,13 @@
 #include <utility>
 
 #include <ringo/detail/counted.hpp>
+#include <ringo/io/kernel_copy.hpp>
 #include <ringo/net/endpoint.hpp>
 #include <ringo/result.hpp>
 
 namespace ringo::net {
+
+class socket_handle;
 
 namespace detail {
 
@@ -29,6 +32,8 @@ struct handle_access {
     if (!made) return made.error();
     return make<Handle>(*std::move(made));
   }
+  /// For io::copy(); of packets nothing.
+  static io::detail::kernel_end end_of_stream(const socket_handle& of) noexcept;
 };
 
 /// What a number is to become a handle of.

@@ -103,3 +103,10 @@ result<tcp_conn> dial(const context& ctx,
                       const dial_options& options = {});
 
 }  // namespace ringo::net
+
+template <>
+struct ringo::io::detail::kernel_access<ringo::net::tcp_conn> {
+  static kernel_end of(const ringo::net::tcp_conn& stream) noexcept {
+    return ringo::net::detail::handle_access::end_of_stream(stream);
+  }
+};

@@ -111,3 +111,10 @@ result<unix_conn> dial(const context& ctx,
                        const dial_options& options = {});
 
 }  // namespace ringo::net
+
+template <>
+struct ringo::io::detail::kernel_access<ringo::net::unix_conn> {
+  static kernel_end of(const ringo::net::unix_conn& stream) noexcept {
+    return ringo::net::detail::handle_access::end_of_stream(stream);
+  }
+};
