@@ -50,7 +50,9 @@ RINGO_NO_TSAN void tell_of_broken_pipe() noexcept {
   errno = saved;
 }
 
-RINGO_NO_TSAN ssize_t call_masked(ssize_t (*call)(void* subject), void* subject) noexcept {
+RINGO_NO_TSAN ssize_t call_masked(ssize_t (*call)(void* subject),
+                                  void* subject,
+                                  std::size_t size) noexcept {
   sigset_t pipe;
   sigset_t before;
   ::sigemptyset(&pipe);
@@ -59,7 +61,8 @@ RINGO_NO_TSAN ssize_t call_masked(ssize_t (*call)(void* subject), void* subject)
   const ssize_t count = call(subject);
   if (::sigismember(&before, SIGPIPE) == 1) return count;  // whoever blocks it knows what he does
   const int saved = errno;
-  if (count < 0 && saved == EPIPE) {
+  const bool in_part = count > 0 && static_cast<std::size_t>(count) < size;
+  if (in_part || (count < 0 && saved == EPIPE)) {
     // The signal is pending for this thread, which is looked at before the process.
     const std::timespec at_once{};
     while (::sigtimedwait(&pipe, nullptr, &at_once) < 0 && errno == EINTR) {
@@ -73,7 +76,8 @@ RINGO_NO_TSAN ssize_t call_masked(ssize_t (*call)(void* subject), void* subject)
 ssize_t write_masked(int fd, const void* data, std::size_t size) noexcept {
   const auto write = [&]() noexcept { return ::write(fd, data, size); };
   return call_masked([](void* of) { return (*static_cast<decltype(write)*>(of))(); },
-                     const_cast<void*>(static_cast<const void*>(&write)));
+                     const_cast<void*>(static_cast<const void*>(&write)),
+                     size);
 }
 
 ssize_t write_unsignaled(int fd, const void* data, std::size_t size) noexcept {

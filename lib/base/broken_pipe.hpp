@@ -28,7 +28,9 @@ int no_signal_flag() noexcept;
 /// meanwhile, and takes it back. Three more system calls.
 ssize_t write_masked(int fd, const void* data, std::size_t size) noexcept;
 
-/// The same for other calls, which no flag helps: `call(subject)` returns -1 and errno if it fails.
-ssize_t call_masked(ssize_t (*call)(void* subject), void* subject) noexcept;
+/// The same for other calls, which no flag helps: `call(subject)` moves up to `size` bytes, and
+/// returns how many, or -1 and errno. One that has moved a part may have met the broken pipe, and
+/// sent the signal, with the rest.
+ssize_t call_masked(ssize_t (*call)(void* subject), void* subject, std::size_t size) noexcept;
 
 }  // namespace ringo::detail

@@ -30,9 +30,10 @@ std::int64_t repeat(Call call) noexcept {
 
 /// The same, without SIGPIPE.
 template <typename Call>
-std::int64_t repeat_unsignaled(Call call) noexcept {
-  return repeat([&call]() noexcept {
-    return ringo::detail::call_masked([](void* of) { return (*static_cast<Call*>(of))(); }, &call);
+std::int64_t repeat_unsignaled(std::size_t size, Call call) noexcept {
+  return repeat([&]() noexcept {
+    return ringo::detail::call_masked(
+        [](void* of) { return (*static_cast<Call*>(of))(); }, &call, size);
   });
 }
 
@@ -83,7 +84,8 @@ std::uint64_t rest_of_file(descriptor& file) noexcept {
 }
 
 std::int64_t send_file(int file, int socket, std::size_t size) noexcept {
-  return repeat_unsignaled([=]() noexcept { return ::sendfile(socket, file, nullptr, size); });
+  return repeat_unsignaled(size,
+                           [=]() noexcept { return ::sendfile(socket, file, nullptr, size); });
 }
 
 std::int64_t copy_range(int from, int to, std::size_t size) noexcept {
@@ -96,7 +98,7 @@ std::int64_t splice_to(int from, int to, std::size_t size, end_kind target) noex
   };
   const bool keeps_signal = to == STDOUT_FILENO || to == STDERR_FILENO;
   if (target == end_kind::pipe && keeps_signal) return repeat(call);
-  const std::int64_t result = repeat_unsignaled(call);
+  const std::int64_t result = repeat_unsignaled(size, call);
   if (result == -EPIPE && target == end_kind::pipe) ringo::detail::tell_of_broken_pipe();
   return result;
 }

@@ -59,8 +59,11 @@ struct stuck_proxy {
 TEST_CASE("NT-32: a write deadline ends a copy, and tells how much has arrived") {
   run_on_each([] {
     stuck_proxy proxy;
-    EXPECT(!proxy.out.dialled.set_write_deadline(steady_clock::now() + 20ms));
-    const auto done = io::copy(proxy.out.dialled, proxy.in.accepted);
+    io::transfer done;
+    auto copier = go_until_parked("net write",
+                                  [&] { done = io::copy(proxy.out.dialled, proxy.in.accepted); });
+    EXPECT(!proxy.out.dialled.set_write_deadline(steady_clock::now() + 1ms));
+    copier.wait();
     EXPECT(done.error == errc::deadline_exceeded);
     proxy.expect_arrived(done.bytes);
   });
@@ -71,8 +74,10 @@ TEST_CASE("NT-32: a write deadline ends sendfile, which has taken no more than w
     const auto text = pattern(beyond_buffers);
     const auto file = file_with(text);
     const tcp_pair pair;
-    EXPECT(!pair.dialled.set_write_deadline(steady_clock::now() + 20ms));
-    const auto done = io::copy(pair.dialled, file);
+    io::transfer done;
+    auto copier = go_until_parked("net write", [&] { done = io::copy(pair.dialled, file); });
+    EXPECT(!pair.dialled.set_write_deadline(steady_clock::now() + 1ms));
+    copier.wait();
     EXPECT(done.error == errc::deadline_exceeded);
     EXPECT(done.bytes > 0);
     EXPECT(position_of(file) == static_cast<off_t>(done.bytes));
@@ -187,8 +192,9 @@ TEST_CASE("NT-19: a copy to where nobody reads fails with EPIPE, and without a s
     const auto file = file_with(pattern(beyond_buffers));
     while (!error) error = io::copy_n(pair.dialled, file, 100'000).error;
     EXPECT((error == std::errc::broken_pipe || error == std::errc::connection_reset));
-    EXPECT(io::copy_n(pair.dialled, file, 100'000) ==
-           io::transfer{0, std::make_error_code(std::errc::broken_pipe)});
+    const auto again = io::copy_n(pair.dialled, file, 100'000);
+    EXPECT(again.bytes == 0);
+    EXPECT(again.error == std::errc::broken_pipe);
 
     auto pipe = io::pipe().value();
     const tcp_pair in;
@@ -251,8 +257,9 @@ TEST_CASE("NT-32: no byte of a file is lost by write deadlines at any moment") {
     all.go([&] {
       auto random = generator(2);
       while (!over) {
-        EXPECT(!pair.dialled.set_write_deadline(steady_clock::now() +
-                                                std::chrono::microseconds(random() % 200)));
+        // It may be closed by now.
+        static_cast<void>(pair.dialled.set_write_deadline(
+            steady_clock::now() + std::chrono::microseconds(random() % 200)));
         ringo::yield();
       }
     });
