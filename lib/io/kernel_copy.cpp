@@ -87,14 +87,14 @@ kernel_copy::way kernel_copy::find_way() const noexcept {
 
 transfer kernel_copy::move(const writer_ref& rest, std::uint64_t limit) {
   due_ = false;
-  if (way_ == way::unknown) way_ = find_way();
-  if (way_ == way::none) return {};
   if (ends_.from.left != nullptr) limit = std::min(limit, *ends_.from.left);
-  if (from_file()) {
+  if (ends_.from.number->kind() == descriptor_kind::file) {
     // And no more: told to send more than there is, sendfile(2) holds back the last segment.
     limit = std::min(limit, rest_of_file(*ends_.from.number));
     if (limit < file_worth_min) return {};
   }
+  if (way_ == way::unknown) way_ = find_way();
+  if (way_ == way::none) return {};
   return way_ == way::through_pipe ? move_through_pipe(rest, limit) : move_directly(limit);
 }
 

@@ -17,11 +17,16 @@
 
 #include <ringo/asio_stream.hpp>
 #include <ringo/io/buffered_reader.hpp>
+#include <ringo/io/copy.hpp>
+#include <ringo/io/file.hpp>
 #include <ringo/io/wait_fd.hpp>
 #include <ringo/net.hpp>
 #include <ringo/ringo.hpp>
 
+#include "support/copying.hpp"
+#include "support/fibers.hpp"
 #include "support/run_on.hpp"
+#include "support/tcp_pair.hpp"
 
 using namespace ringo::test;
 using namespace std::chrono_literals;
@@ -80,6 +85,18 @@ std::error_code drain(const ringo::context& ctx, int fd) {
 }
 //! [wait_fd]
 
+//! [copy]
+/// Sends a file, then whatever `source` says until it ends.
+std::error_code send_all(const ringo::context& ctx,
+                         const ringo::net::tcp_conn& to,
+                         const ringo::io::file& page,
+                         const ringo::net::tcp_conn& source) {
+  const auto head = ringo::io::copy(ctx, to, page);
+  if (head.error) return head.error;
+  return ringo::io::copy(ctx, to, source).error;
+}
+//! [copy]
+
 //! [asio]
 std::string ask_through_asio(const ringo::net::tcp_conn& conn, const std::string& question) {
   ringo::asio_stream stream(conn);
@@ -115,5 +132,22 @@ TEST_CASE("guide: io and net") {
     ::close(ends[0]);
     EXPECT(!listener.close());
     serving.join();
+  });
+}
+
+TEST_CASE("guide: a copy") {
+  run_on_each([] {
+    const tcp_pair client;
+    const tcp_pair source;
+    const auto page = file_with(pattern(100'000));
+    fiber_group sender;
+    sender.go([&] {
+      EXPECT(!send_all(ringo::background(), client.accepted, page, source.accepted));
+      EXPECT(!client.accepted.close());
+    });
+    EXPECT(!source.dialled.write("and more"));
+    EXPECT(!source.dialled.close());
+    EXPECT(read_up_to(client.dialled) == pattern(100'000) + "and more");
+    sender.join();
   });
 }

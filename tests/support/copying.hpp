@@ -25,7 +25,7 @@ inline std::string pattern(std::size_t size, unsigned seed = 0) {
   return made;
 }
 
-/// An empty file that goes with its last handle; `flags` are added to its mode.
+/// An empty file that goes with its last handle.
 inline io::file unnamed_file() {
   std::string path = "/tmp/ringo-test-XXXXXX";
   const int fd = ::mkstemp(path.data());

@@ -99,6 +99,14 @@ transfer expect_all(transfer done, std::uint64_t count) noexcept;
 /// be written is lost. A writer without write_some() counts a write that fails as nothing. O(bytes)
 /// through one buffer of 32 KiB from the heap; std::bad_alloc reaches the caller.
 ///
+/// Between handles of descriptors (file, tcp_conn, unix_conn, and limited_reader of these) the
+/// kernel moves the bytes where that pays: by sendfile(2), copy_file_range(2) or splice(2). It is
+/// as if they were read and written, with the same errors, deadlines and counts, but for this: what
+/// was taken from a pipe or socket and could not be written is up to 1 MiB, while of a file no more
+/// is taken than arrives; and pages of a file that is changed before the receiver has read them may
+/// arrive as they are then. A file blocks its thread for the disk as a `blocking()` call does.
+/// Types that derive from a handle, or hold one, are read and written as they say themselves.
+///
 /// A pair of streams that knows a shorter way is found when this is compiled: a member of the
 /// reader, asked first, or of the writer,
 ///     std::optional<transfer> copy_to(W& to, std::uint64_t limit)
