@@ -272,7 +272,7 @@ TEST_CASE("GR-28: timers and completions of a thread that blocks are not held up
     std::atomic<int> done{0};
     fiber_group fibers;
     fibers.go([&] {
-      ringo::sleep_for(1ms);
+      ringo::sleep_for(1ms);  // tidy: real time: a timer is due
       ++done;
     });
     fibers.go([&] {
@@ -465,7 +465,10 @@ TEST_CASE("GR-26: hogs, calls that block, pins and messages in disorder lose not
               ringo::yield();
               if (random() % 4 == 0) hold();
             } break;
-            case 3: ringo::sleep_for(std::chrono::microseconds(random() % 500)); break;
+            case 3:
+              // tidy: real time: a timer among the rest
+              ringo::sleep_for(std::chrono::microseconds(random() % 500));
+              break;
             case 4: ringo::yield(); break;
             default: break;
           }
