@@ -63,7 +63,9 @@ struct client_options {
 class client {
  public:
   /// `tls` has the certificates to trust; it must outlive the client.
-  client(asio::ssl::context& tls, const client_options& limits) : tls_(tls), limits_(limits) {}
+  client(asio::ssl::context& tls, const client_options& limits) : tls_(tls), limits_(limits) {
+    prepare(SSL_CTX_get_cert_store(tls.native_handle()));
+  }
 
   /// Gets what is there, or where redirections lead, and hands the body on piece by piece as it
   /// comes. Blocks only the fiber, until ctx is done. Throws hopeless; system_error, Boost's or
@@ -98,6 +100,16 @@ class client {
   const client_options limits_;
   ringo::mutex lock_;
   std::multimap<std::string, connection_ref> idle_;  // by origin; guarded by lock_
+
+  /// OpenSSL decodes what certificates say when they are first used. That is thread-safe, but by
+  /// atomics that ThreadSanitizer does not see in a library as it is shipped: so it is done now.
+  static void prepare(X509_STORE* store) {
+    const STACK_OF(X509_OBJECT)* known = X509_STORE_get0_objects(store);
+    for (int i = 0; i < sk_X509_OBJECT_num(known); ++i) {
+      X509* certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(known, i));
+      if (certificate != nullptr) X509_check_purpose(certificate, -1, 0);
+    }
+  }
 
   [[noreturn]] static void refuse(unsigned status, boost::string_view reason) {
     const std::string why = "HTTP " + std::to_string(status) + " " + std::string(reason);
