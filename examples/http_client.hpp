@@ -30,8 +30,6 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-constexpr std::size_t block_size = 64 * 1024;
-
 /// One of Asio's synchronous streams, with TLS or without.
 struct connection {
   ringo::asio_stream<ringo::net::tcp_conn> transport;
@@ -51,7 +49,6 @@ struct connection {
   }
 };
 
-/// What the limits of a client are.
 struct client_options {
   std::uint64_t body_max = 1 << 30;
   std::chrono::nanoseconds silence_max = std::chrono::seconds(30);  ///< of a server
@@ -131,10 +128,13 @@ class client {
     if (!to.is_secure()) return made;
     auto& tls = made->tls.emplace(made->transport, tls_);
     tls.set_verify_mode(asio::ssl::verify_peer);
-    tls.set_verify_callback(asio::ssl::host_name_verification(to.host));
-    if (!ringo::net::address::parse(to.host)) {  // a server of many names must know which one
-      SSL_set_tlsext_host_name(tls.native_handle(), to.host.c_str());
-    }
+    SSL* const ssl = tls.native_handle();
+    const char* const host = to.host.c_str();
+    const bool is_checked =
+        ringo::net::address::parse(to.host)
+            ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1
+            : SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+    if (!is_checked) throw hopeless("no name for a certificate");
     expect(*made);
     error_code error;
     tls.handshake(asio::ssl::stream_base::client, error);
@@ -178,7 +178,7 @@ class client {
   void receive(connection& conn,
                body_parser& answer,
                const std::function<void(std::string_view)>& take) {
-    std::vector<char> block(block_size);
+    std::vector<char> block(64 * 1024);
     std::size_t held = 0;  // small chunks are collected
     while (!answer.is_done()) {
       auto& body = answer.get().body();
