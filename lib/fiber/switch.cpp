@@ -45,6 +45,9 @@ ringo_jump:
     .cfi_adjust_cfa_offset 8
     jmp jump_fcontext@PLT
     .cfi_adjust_cfa_offset -8
+    .hidden ringo_jump_resumes
+    .globl ringo_jump_resumes
+ringo_jump_resumes:
 1:
     ret
     .cfi_endproc
