@@ -76,6 +76,9 @@ struct park_kind {
   void (*dropped)(void* subject) noexcept = nullptr;
   /// Who may wake it; asked before `after`. Null: shared.
   durability (*durable)(void* subject) noexcept = nullptr;
+  /// What a dump says behind the reason, such as an address; of a fiber that is held. Null: no
+  /// more.
+  void (*describe)(void* subject, char* text, std::size_t size) noexcept = nullptr;
 };
 
 inline durability always_durable(void* /*subject*/) noexcept {
@@ -128,9 +131,12 @@ struct alignas(cache_line) fiber {
 
   // The rest is rarely touched.
   std::atomic<fiber_locals*> locals{nullptr};  // its own
-  std::atomic<std::uint32_t> permit{0};        // futex of a plain thread's fiber
-  std::atomic<bool> exiting{false};            // its own; goexit is under way
-  std::atomic<std::uint16_t> bubble{0};        // set by the spawner; 0: none
+  // A plain thread's: futex, its permit to go on. A fiber's: the coarse_tick at which it has
+  // parked.
+  std::atomic<std::uint32_t> permit{0};
+  std::atomic<bool> exiting{false};      // its own; goexit is under way
+  std::atomic<bool> in_blocking{false};  // relaxed: its own, read by dumps
+  std::atomic<std::uint16_t> bubble{0};  // set by the spawner; 0: none
 
   /// For the fiber's place in a queue, when it waits in one only. Whoever wakes very many thus
   /// walks over control blocks, which lie close together, and not over as many stacks, each on a

@@ -13,6 +13,7 @@
 #include <ringo/go.hpp>
 
 #include "fiber/sanitizer.hpp"
+#include "io/describe_socket.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -103,9 +104,18 @@ struct io_wait : cancellation::listener {
   }
   static void dropped(void* subject) noexcept { static_cast<io_wait*>(subject)->abandon(); }
   static durability outside(void* /*subject*/) noexcept { return durability::outside; }
+  /// Not instrumented: reads another fiber's stack, which is held.
+  RINGO_NO_TSAN static void describe(void* subject, char* text, std::size_t size) noexcept {
+    describe_socket(static_cast<io_wait*>(subject)->op.fd, text, size);
+  }
 
   static constexpr park_kind kind(const char* reason) noexcept {
-    return {reason, &io_wait::after, &io_wait::claim, &io_wait::dropped, &io_wait::outside};
+    return {reason,
+            &io_wait::after,
+            &io_wait::claim,
+            &io_wait::dropped,
+            &io_wait::outside,
+            &io_wait::describe};
   }
 
   std::int64_t poll_on_thread() noexcept;

@@ -30,6 +30,7 @@ struct thread_identity {
       fiber_registry::instance().take(&block, 1);
       sanitizer_acquire(block);
       block->is_thread = true;
+      block->permit = 0;
       block->set(fiber_state::running);
     }
     return block;

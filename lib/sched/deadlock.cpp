@@ -15,6 +15,7 @@
 #include "fiber/fiber.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/symbol.hpp"
+#include "sched/traceback.hpp"
 
 namespace ringo::detail {
 namespace {
@@ -137,9 +138,7 @@ void report_deadlock(const scheduler& s) noexcept {
   begin_last_report();
   print_error(s.num_fibers() == 0 ? "fatal error: no fibers (main called goexit) - deadlock!\n"
                                   : "fatal error: all fibers are asleep - deadlock!\n");
-  print_error("\n");
-  print_fibers(
-      list_fibers([](const fiber& f) { return f.current_state() != fiber_state::unused; }));
+  print_all_fibers();
   end_process();
 }
 

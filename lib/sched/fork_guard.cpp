@@ -8,6 +8,7 @@
 
 #include "sched/current.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/traceback.hpp"
 #include "sched/worker.hpp"
 
 namespace ringo::detail {
@@ -16,6 +17,7 @@ namespace {
 std::atomic<bool> forked{false};
 
 void in_child() noexcept {
+  leave_reports_to_parent();
   if (!scheduler::instance().running()) return;  // no runtime was alive: nothing is broken
   forked.store(true);
   // A fiber that called fork() goes on in the child until its next scheduling point.

@@ -13,6 +13,7 @@
 #include <ringo/thread_pin.hpp>
 
 #include "fiber/fiber.hpp"
+#include "fiber/name_guard.hpp"
 #include "fiber/sanitizer.hpp"
 #include "sched/bubble.hpp"
 #include "sched/current.hpp"
@@ -79,6 +80,7 @@ prepared_fiber::prepared_fiber(const go_options& wanted, const void* site) {
   fiber_->name.store(name.release(), relaxed);
   fiber_->spawn_site.store(site, relaxed);
   fiber_->exiting.store(false, relaxed);
+  fiber_->in_blocking.store(false, relaxed);
   fiber_->kind.store(nullptr, relaxed);
   fiber_->pins.store(0, relaxed);
   fiber_->pinned_to.store(nullptr, relaxed);
@@ -117,7 +119,7 @@ fiber* prepared_fiber::start_unqueued() noexcept {
 }
 
 void prepared_fiber::discard() noexcept {
-  delete[] fiber_->name.exchange(nullptr);
+  free_name(*fiber_);
   fiber_registry::instance().give_back(&fiber_, 1);
 }
 
@@ -131,7 +133,9 @@ std::uint64_t take_id_block() noexcept {
 
 blocking_section::blocking_section() noexcept : worker_(current_worker()) {
   if (worker_ == nullptr) return;
-  static_cast<worker*>(worker_)->begin_blocking();
+  auto* w = static_cast<worker*>(worker_);
+  w->begin_blocking();
+  w->current()->in_blocking.store(true, std::memory_order_relaxed);  // relaxed: for dumps
   set_current_worker(nullptr);
 }
 
@@ -139,6 +143,8 @@ blocking_section::~blocking_section() {
   if (worker_ == nullptr) return;
   auto* w = static_cast<worker*>(worker_);
   set_current_worker(w);
+  w->current()->in_blocking.store(false, std::memory_order_relaxed);  // relaxed: as above
+  w->read_clock();
   w->end_blocking();
 }
 

@@ -22,6 +22,7 @@
 #include "sched/run_number.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/signal_stack.hpp"
+#include "sched/traceback.hpp"
 #include "sched/worker.hpp"
 
 namespace ringo {
@@ -132,6 +133,7 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
   install_overflow_handler();
   install_fork_handler();
   raise_open_files_limit();
+  install_quit_handler(s.caller_word());
   s.register_caller(static_cast<std::int32_t>(::syscall(SYS_gettid)));
   s.start(resolve(wanted));
   std::exception_ptr thrown;
@@ -152,11 +154,13 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
     prepared.start();
   } catch (...) {  // no memory for the main fiber
     s.stop();
+    remove_quit_handler();
     throw;
   }
   s.serve_until_main_ended();
   wait_for_last_report();
   s.stop();
+  remove_quit_handler();
   wait_for_last_report();
   if (thrown) std::rethrow_exception(thrown);
 }

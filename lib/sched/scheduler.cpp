@@ -18,6 +18,7 @@
 #include "sched/current.hpp"
 #include "sched/deadlock.hpp"
 #include "sched/exploration.hpp"
+#include "sched/traceback.hpp"
 
 namespace ringo::detail {
 
@@ -112,6 +113,7 @@ void scheduler::serve_until_main_ended() noexcept {
   for (;;) {
     const std::uint32_t seen = for_caller_.load();
     if ((seen & 1) != 0) return;
+    serve_reports();
     {
       spin_guard guard(token_lock_);
       start_unstarted();

@@ -86,6 +86,8 @@ class scheduler {
   void serve_until_main_ended() noexcept;
   /// Makes it look for threads to start. Any thread.
   void call_caller() noexcept;
+  /// Who adds 2 and wakes the futex makes that thread call serve_reports().
+  std::atomic<std::uint32_t>& caller_word() noexcept { return for_caller_; }
   /// The main fiber's last touch.
   void main_ended() noexcept;
   /// Allows the report of deadlocks; off before the main fiber is queued and after it has ended.
@@ -222,7 +224,7 @@ class scheduler {
   std::vector<pthread_t> threads_ RINGO_GUARDED_BY(token_lock_);  // by worker index
   std::vector<worker*> unstarted_ RINGO_GUARDED_BY(token_lock_);  // for the thread in run()
   std::atomic<std::uint32_t> for_caller_{0};  // futex of that thread: bit 0, main has ended; above
-                                              // it, how often there was a thread to be started
+                                              // it, how often something was left for it to do
   std::atomic<std::uint64_t> external_spawned_{0};
   std::atomic<std::int32_t> caller_thread_{0};
   std::atomic<bool> abandoned_any_{false};

@@ -7,6 +7,7 @@
 
 #include "base/futex.hpp"
 #include "base/print.hpp"
+#include "fiber/name_guard.hpp"
 #include "fiber/sanitizer.hpp"
 #include "fiber/switch.hpp"
 #include "sched/exploration.hpp"
@@ -40,7 +41,7 @@ void discard(fiber& f) noexcept {
   }
   // Neither the body nor what lives on the stack is destroyed: Go's rule, and an ASan build keeps
   // the stack, so that what it points to is not a leak.
-  delete[] f.name.exchange(nullptr);
+  free_name(f);
   release_locals_memory(f);
   release_context(f.at);
   const stack memory = f.memory();

@@ -11,6 +11,7 @@
 #include "fiber/fiber.hpp"
 #include "sched/current.hpp"
 #include "sched/symbol.hpp"
+#include "sched/traceback.hpp"
 #include "sched/worker.hpp"
 
 namespace ringo::detail {
@@ -26,7 +27,7 @@ void report_overflow(const fiber& f, const void* address) noexcept {
   print_error(
       "fatal error: fiber stack overflow\n"
       "fiber %llu%s%s%s: %zu KiB of stack at [%p, %p), fault at %p\n"
-      "spawned at %s\n"
+      "created by %s\n"
       "raise it with go({.stack_size = ...}, fn), options::stack_size or RINGO_STACK_SIZE\n",
       static_cast<unsigned long long>(f.id.load()),
       name != nullptr ? " \"" : "",
@@ -37,7 +38,7 @@ void report_overflow(const fiber& f, const void* address) noexcept {
       static_cast<void*>(memory.base + memory.size),
       address,
       symbol_of(f.spawn_site.load()).text);
-  print_backtrace();
+  if (wanted_traceback() != traceback::none) print_backtrace();
 }
 
 void on_fault(int signal, siginfo_t* info, void* where) {
@@ -46,6 +47,7 @@ void on_fault(int signal, siginfo_t* info, void* where) {
   if (f != nullptr && f->memory().base != nullptr && f->memory().in_guard(info->si_addr)) {
     begin_last_report();
     report_overflow(*f, info->si_addr);
+    print_other_fibers(f->id.load());
     end_process();
   }
   if ((previous_action.sa_flags & SA_SIGINFO) != 0 && previous_action.sa_sigaction != nullptr) {

@@ -17,11 +17,13 @@
 
 #include "base/print.hpp"
 #include "fiber/fiber.hpp"
+#include "fiber/name_guard.hpp"
 #include "sched/bubble.hpp"
 #include "sched/current.hpp"
 #include "sched/exploration.hpp"
 #include "sched/locals.hpp"
 #include "sched/symbol.hpp"
+#include "sched/traceback.hpp"
 
 /// What happens to an exception that leaves a fiber.
 ///
@@ -164,6 +166,7 @@ void die_of_exception() noexcept {
     const std::type_info* type = abi::__cxa_current_exception_type();
     print_error("panic: an exception of type %s\n", type != nullptr ? type->name() : "?");
   }
+  if (wanted_traceback() == traceback::none) end_process();
   const char* name = self->name.load();
   print_error("\nfiber %llu%s%s%s [running]:\n",
               static_cast<unsigned long long>(self->id.load()),
@@ -171,7 +174,8 @@ void die_of_exception() noexcept {
               name != nullptr ? name : "",
               name != nullptr ? "\"" : "");
   if (trace.owner.load() == self) print_frames(trace.frames.data(), trace.count);
-  print_error("spawned at %s\n", symbol_of(self->spawn_site.load()).text);
+  print_error("created by %s\n", symbol_of(self->spawn_site.load()).text);
+  print_other_fibers(self->id.load());
   end_process();
 }
 
@@ -199,10 +203,7 @@ void run_body(fiber& self) noexcept {
   self.body.destroy();
   // relaxed: the fiber's own, here and below
   if (self.locals.load(std::memory_order_relaxed) != nullptr) destroy_locals(self);
-  if (const char* name = self.name.load(std::memory_order_relaxed)) {  // relaxed: as above
-    self.name.store(nullptr, std::memory_order_relaxed);               // relaxed: as above
-    delete[] name;
-  }
+  if (self.name.load(std::memory_order_relaxed) != nullptr) free_name(self);  // relaxed: as above
 }
 
 }  // namespace ringo::detail

@@ -9,6 +9,7 @@
 #include "base/fence.hpp"
 #include "base/random.hpp"
 #include "fiber/fiber.hpp"
+#include "sched/coarse_clock.hpp"
 #include "sched/fork_guard.hpp"
 #include "sched/run_next.hpp"
 #include "sched/run_queue.hpp"
@@ -73,6 +74,8 @@ class worker {
   void count_spawn() noexcept { spawned_.set(spawned_.get() + 1); }
   /// By the running fiber, the main one, at its end: none comes after it here.
   void run_no_more() noexcept { attention_.fetch_or(stop); }
+  /// Fibers that park from now on are noted as parked now.
+  void read_clock() noexcept { clock_.set(coarse_now()); }
   bool is_pinned() const noexcept { return (attention_.load() & pinned) != 0; }
   void pin(fiber* f) noexcept;
   void unpin() noexcept;
@@ -160,6 +163,7 @@ class worker {
   worker_local<std::uint64_t> spawned_;
   worker_local<std::uint64_t> ended_;
   random_source random_;
+  worker_local<coarse_tick> clock_{coarse_now()};  // when this thread last looked
   worker_local<fiber*> picked_;      // what a departing fiber left for the loop to run
   worker_local<fiber*> pin_holder_;  // the fiber that has this thread for itself
 

@@ -188,6 +188,7 @@ void worker::push_ended(engine& source, fiber_queue& ended) noexcept {
 
 /// Takes what timers and completions have made ready. True: there was something.
 bool worker::collect() noexcept {
+  read_clock();
   fiber_queue ready_fibers;
   if (timers_.next() != never) timers_.expire(steady_clock::now(), ready_fibers);
   while (fiber* f = ready_fibers.pop()) push_back(f);
@@ -264,6 +265,7 @@ void worker::sleep() noexcept {
     active_.store(false);
     source_->wait(deadline, ended);
     runs_again();
+    read_clock();
     push_ended(*source_, ended);
   }
   // Taken out by a waker: it has counted this worker as searching. And who queued work during a nap

@@ -61,9 +61,10 @@ inline void worker::leave(
 
 inline void worker::park(const park_kind& kind, void* subject) noexcept {
   fiber* self = current_.get();
-  self->kind.store(&kind, std::memory_order_relaxed);       // relaxed: published by the state
-  self->subject.store(subject, std::memory_order_relaxed);  // relaxed: as above
-  sanitizer_release(&self->state);                          // hold() takes it over
+  self->kind.store(&kind, std::memory_order_relaxed);           // relaxed: published by the state
+  self->subject.store(subject, std::memory_order_relaxed);      // relaxed: as above
+  self->permit.store(clock_.get(), std::memory_order_relaxed);  // relaxed: as above
+  sanitizer_release(&self->state);                              // hold() takes it over
 #if RINGO_TSAN
   if (bubble* group = bubble::of(*self)) sanitizer_release(group);  // bubble::wait() takes it over
 #endif

@@ -29,7 +29,7 @@ TEST_CASE("GR-33: a fiber stack overflow is fatal and tells who, how much and wh
     CHECK(result.printed("fatal error: fiber stack overflow"));
     CHECK(result.printed("\"digger\""));
     CHECK(result.printed("64 KiB"));
-    CHECK(result.printed("spawned at "));
+    CHECK(result.printed("created by "));
     CHECK(result.printed("program_stack_overflow"));  // spawn site and backtrace
     CHECK(result.printed("stack_size"));
     CHECK(result.printed("RINGO_STACK_SIZE"));

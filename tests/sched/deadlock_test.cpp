@@ -33,7 +33,7 @@ TEST_CASE("GR-14: when every fiber is blocked for ever the process ends, with a 
       CHECK(result.exited_with(2));
       CHECK(result.printed("fatal error: all fibers are asleep - deadlock!"));
       CHECK(result.printed("\"main\""));
-      CHECK(result.printed("spawned at"));
+      CHECK(result.printed("created by"));
       CHECK_FALSE(result.printed("destructor ran"));
       CHECK_FALSE(result.printed("through"));
     }

@@ -38,7 +38,7 @@ TEST_CASE(
       CHECK(result.printed("panic: boom"));
       CHECK(result.printed("std::runtime_error"));
       CHECK(result.printed("\"thrower\""));
-      CHECK(result.printed("spawned at "));
+      CHECK(result.printed("created by "));
       CHECK(result.printed("inner destructor"));
       // Other fibers' destructors do not run.
       CHECK_FALSE(result.printed("main's destructor"));
@@ -55,7 +55,7 @@ TEST_CASE("GR-5: the report has the backtrace of the throw") {
     const auto result = run(mode, "2");
     CAPTURE(result.output);
     const auto begin = result.output.find("[running]:");
-    const auto end = result.output.find("spawned at");
+    const auto end = result.output.find("created by");
     REQUIRE(begin != std::string::npos);
     REQUIRE(end != std::string::npos);
     REQUIRE(begin < end);
@@ -137,7 +137,7 @@ TEST_CASE("GR-7: main's end does not cut a report short, and does not win over i
     CAPTURE(result.output);
     CHECK(result.exited_with(2));
     CHECK(result.printed("panic: slow to tell"));
-    CHECK(result.printed("spawned at"));
+    CHECK(result.printed("created by"));
     CHECK_FALSE(result.printed("abandoned"));
   }
 }
@@ -150,7 +150,7 @@ TEST_CASE("GR-7: of several reports one is printed, and whole") {
     const auto first = result.output.find("panic: slow to tell");
     REQUIRE(first != std::string::npos);
     CHECK(result.output.find("panic:", first + 1) == std::string::npos);
-    CHECK(result.printed("spawned at"));
+    CHECK(result.printed("created by"));
   }
 }
 
@@ -163,7 +163,7 @@ TEST_CASE("GR-7: a report that has begun is finished, even if main returns meanw
     if (result.printed("panic:")) {
       CHECK(result.exited_with(2));
       CHECK(result.printed("panic: boom"));
-      CHECK(result.printed("spawned at"));
+      CHECK(result.printed("created by"));
     } else {
       CHECK(result.exited_with(0));
     }

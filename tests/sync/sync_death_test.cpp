@@ -124,7 +124,7 @@ TEST_CASE("SY-19: an exception out of go ends the process before wait is release
   for (int round = 0; round < group_rounds; ++round) {
     CAPTURE(round);
     check_result(run_operation("throw_in_group", workers[round % 3]),
-                 {"throw_in_group", {"panic: out of a group", "spawned at"}},
+                 {"throw_in_group", {"panic: out of a group", "created by"}},
                  true);
   }
 }
@@ -134,6 +134,6 @@ TEST_CASE("task: an exception that nobody can ask for any more ends the process"
                                       "throw_before_drop",
                                       "throw_before_drop_in_thread",
                                       "throw_before_assignment"}) {
-    expect_end({operation, {"panic: nobody listens", "spawned at"}}, true);
+    expect_end({operation, {"panic: nobody listens", "created by"}}, true);
   }
 }

@@ -1,0 +1,5 @@
+#pragma once
+
+// Everything in ringo::debug: how a program looks into its own runtime.
+
+#include <ringo/debug/dump.hpp>
