@@ -53,6 +53,33 @@ ringo_jump_resumes:
     .cfi_endproc
     .size ringo_jump, . - ringo_jump
 )");
+
+/// Every context's outermost frame, ringo::detail::fiber_entry(): it ends whatever walks the stack.
+///
+/// Boost's own first frame has no unwind information, and leaves a frame pointer that is none; some
+/// walkers went on from there into garbage. This one says that it has no caller, to those who read
+/// unwind tables (an undefined return address) and to those who follow frame pointers (a null).
+/// It is jumped through, not called, so that the CPU's stack of return addresses stays even; the
+/// `nop` is what a walker finds in front of the return address.
+asm(R"(
+    .text
+    .hidden _ZN5ringo6detail11fiber_entryEv
+    .globl _ZN5ringo6detail11fiber_entryEv
+    .type _ZN5ringo6detail11fiber_entryEv, @function
+    .align 16
+_ZN5ringo6detail11fiber_entryEv:
+    .cfi_startproc
+    .cfi_undefined rip
+    xor %ebp, %ebp
+    lea 1f(%rip), %rax
+    mov %rax, (%rsp)
+    jmp _ZN5ringo6detail13first_arrivalEN5boost7context6detail10transfer_tE
+    nop
+1:
+    ud2
+    .cfi_endproc
+    .size _ZN5ringo6detail11fiber_entryEv, . - _ZN5ringo6detail11fiber_entryEv
+)");
 #else
 ringo::detail::transfer ringo_jump(void* to, void* data) {
   const auto arrived = boost::context::detail::jump_fcontext(to, data);
@@ -63,6 +90,14 @@ ringo::detail::transfer ringo_jump(void* to, void* data) {
 }  // extern "C"
 
 namespace ringo::detail {
+
+void first_arrival(boost::context::detail::transfer_t transfer);
+#if defined(__x86_64__)
+void fiber_entry();  // passes its argument on
+#else
+constexpr auto fiber_entry = first_arrival;
+#endif
+
 namespace {
 
 using boost::context::detail::make_fcontext;
@@ -120,11 +155,13 @@ RINGO_NO_TSAN void before_jump([[maybe_unused]] context& to,
 }
 #endif
 
+}  // namespace
+
 /// Where every context begins and ends. The last switch is a jump, not a call, from the frame that
 /// was entered by a jump: all calls since then have been returned from, so the CPU predicts the
 /// returns of whoever runs next. (The three calls that a fiber would otherwise end in cost three
 /// wrong predictions, some 12 ns.)
-RINGO_NO_TSAN void first_arrival(transfer_t transfer) {
+__attribute__((visibility("hidden"), used)) RINGO_NO_TSAN void first_arrival(transfer_t transfer) {
 #if RINGO_ASAN
   __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
 #endif
@@ -140,8 +177,6 @@ RINGO_NO_TSAN void first_arrival(transfer_t transfer) {
   invariant_broken("a context that has ended is never resumed", __FILE__, __LINE__);
 #endif
 }
-
-}  // namespace
 
 exception_state* thread_exception_state() noexcept {
   // The ABI fixes the two members and their order; <cxxabi.h> leaves the type opaque.
@@ -164,7 +199,7 @@ RINGO_NO_TSAN void switch_to(context& to, departure& self) noexcept {
 RINGO_NO_TSAN void make_context(context& to, stack memory) noexcept {
   std::byte* top = memory.top();
   const auto usable = static_cast<std::size_t>(top - memory.base) - guard_size;
-  to.resume_at = make_fcontext(top, usable, first_arrival);
+  to.resume_at = make_fcontext(top, usable, reinterpret_cast<void (*)(transfer_t)>(fiber_entry));
 #if RINGO_ASAN
   to.bottom = memory.base + guard_size;
   to.size = usable;
