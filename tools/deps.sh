@@ -36,6 +36,7 @@ missing 'clang-tidy-14|clang-tidy' has_command clang-tidy
 missing 'clang-format-14|clang-format' has_command clang-format
 missing 'llvm-14|llvm' has_command llvm-symbolizer
 missing valgrind has_command valgrind
+missing gdb has_command gdb
 missing liburing-dev has_header liburing.h
 missing libc-ares-dev has_header ares.h
 missing libboost-context-dev has_header boost/context/detail/fcontext.hpp

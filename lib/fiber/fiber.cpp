@@ -6,6 +6,7 @@
 
 #include <ringo/detail/assert.hpp>
 
+#include "fiber/fiber_layout.hpp"
 #include "fiber/sanitizer.hpp"
 
 namespace ringo::detail {
@@ -53,8 +54,49 @@ bool fiber::release() noexcept {
   return held.exchange(held_by::nobody) == held_by::inspector_wake_due;
 }
 
+#if defined(__x86_64__)
+extern "C" const char ringo_jump_resumes[] __attribute__((visibility("hidden")));  // in switch.cpp
+#else
+constexpr const char* ringo_jump_resumes = nullptr;
+#endif
+
+namespace {
+
+alignas(fiber_registry) constinit std::byte registry_room[sizeof(fiber_registry)]{};
+
+}  // namespace
+
+// Not all are of standard layout, but the compilers that build this know their offsets as well.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+constexpr fiber_layout fiber_layout::of_this_build() noexcept {
+  return {
+      .magic = {'r', 'i', 'n', 'g', 'o', ' ', 'f', '1'},
+      .chunks = registry_room + offsetof(fiber_registry, chunks_),
+      .resumes = ringo_jump_resumes,
+      .chunk_blocks = fiber_registry::chunk_blocks,
+      .fiber_size = sizeof(fiber),
+      .resume_at = offsetof(fiber, at) + offsetof(context, resume_at),
+      .state = offsetof(fiber, state),
+      .stack_size_log2 = offsetof(fiber, stack_size_log2),
+      .is_thread = offsetof(fiber, is_thread),
+      .kind = offsetof(fiber, kind),
+      .stack_base = offsetof(fiber, stack_base),
+      .id = offsetof(fiber, id),
+      .name = offsetof(fiber, name),
+      .spawn_site = offsetof(fiber, spawn_site),
+      .kind_reason = offsetof(park_kind, reason),
+  };
+}
+#pragma GCC diagnostic pop
+
+// Kept, though no code refers to it. A shared library exports it, and so still has it when
+// stripped.
+__attribute__((used, retain)) constinit const fiber_layout ringo_fiber_layout =
+    fiber_layout::of_this_build();
+
 fiber_registry& fiber_registry::instance() noexcept {
-  static auto& registry = *new fiber_registry;  // never destroyed: see the class
+  static auto& registry = *::new (registry_room) fiber_registry;  // never destroyed: see the class
   return registry;
 }
 

@@ -237,6 +237,8 @@ class fiber_registry {
   static constexpr std::size_t chunk_blocks = 256;
 
  private:
+  friend struct fiber_layout;
+
   spinlock lock_;
   fiber* unused_ RINGO_GUARDED_BY(lock_) = nullptr;
   std::vector<fiber*> chunks_ RINGO_GUARDED_BY(lock_);
