@@ -466,8 +466,7 @@ TEST_CASE("GR-26: hogs, calls that block, pins and messages in disorder lose not
               if (random() % 4 == 0) hold();
             } break;
             case 3:
-              // tidy: real time: a timer among the rest
-              ringo::sleep_for(std::chrono::microseconds(random() % 500));
+              ringo::sleep_for(random() % 500 * 1us);  // tidy: real time: a timer among the rest
               break;
             case 4: ringo::yield(); break;
             default: break;
