@@ -38,7 +38,9 @@ WAITS = {"receiver": "chan receive", "locker": r"sync\.Mutex\.Lock", "selector":
          "reader": "net read"}
 PLACES = {"receiver": "wait_deep_down", "locker": "lock_what_is_held", "selector": "choose", "sleeper": "sleep_long",
           "reader": "read_nothing", "computer": "compute", "main": "all_are_there|run"}
-BROKEN = re.compile(r"corrupt|inner to this frame|Backtrace stopped|\?\?|Cannot access|Python Exception|Traceback")
+# The printers of the C++ library fail in their own way at what was optimized out.
+BROKEN = re.compile(r"corrupt|inner to this frame|Backtrace stopped|\?\?|in  \(\)|Cannot access|Traceback"
+                    r"|Python Exception (?!<class 'gdb.error'>: value has been optimized out)")
 
 failures = []
 
@@ -117,7 +119,7 @@ def check_views(seen):
     expect(len(re.findall(r"^#", two, re.M)) == 2, "arguments of backtrace", two)
     check_selection(seen)
     for command, text in (("ringo fiber ", "No fiber was selected"), ("ringo bt 9", "There is no fiber 9"),
-                          ("ringo bt x", "is no number of a fiber"), ("ringo fibers (", "error: (")):
+                          ("ringo bt x", "is no number of a fiber"), ("ringo fibers (", "missing ), unterminated")):
         expect(text in seen[command] and not BROKEN.search(seen[command]), command, seen[command])
 
 
@@ -182,7 +184,8 @@ def report():
 
 
 def main():
-    mode, program, script = sys.argv[1:]
+    mode = sys.argv[1]
+    program, script = (str(Path(argument).resolve()) for argument in sys.argv[2:])
     if shutil.which("gdb") is None:
         skip("there is no gdb")
     probe = subprocess.run(["gdb", "-nx", "-batch", "-ex", "python print('yes')"], capture_output=True, text=True,

@@ -13,6 +13,7 @@ process and nothing runs in it. A stack at rest is shown by an unwinder that cla
 the selected thread and says that its caller is where the fiber stopped; this works for core files too.
 """
 import bisect
+import functools
 import itertools
 import os
 import re
@@ -33,13 +34,8 @@ SAVED = ("r12", "r13", "r14", "r15", "rbx", "rbp")  # by jump_fcontext, in this 
 BEFORE_SAVED_MAX = 3  # words in front of them: depends on the version of Boost
 NAME_MAX = 256
 FRAMES_MAX = 200  # that are looked at for a place
-LINES_BACK_MAX = 32
 SYSTEM_LIBRARIES = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/")
 PLUMBING = ("ringo::", "ringo_", "std::", "jump_fcontext", "make_fcontext")
-
-
-class Failure(gdb.GdbError):
-    """Printed without a traceback."""
 
 
 def read(address, size):
@@ -79,8 +75,9 @@ def bare_name(name):
     return out.strip().split(" ")[-1]
 
 
-def is_foreign_path(path):
-    """Not of the program: ringo's headers and sources, or the system's."""
+def is_foreign(sal):
+    """A line not of the program, but of ringo's headers or the system's."""
+    path = sal.symtab.fullname() if sal.symtab else ""
     return path.startswith("/usr/") or "/include/ringo/" in path
 
 
@@ -88,57 +85,60 @@ def is_plumbing(frame):
     """Of ringo or what it uses, rather than of the program."""
     name = frame.name() or ""
     if frame.type() == gdb.INLINE_FRAME:
-        symtab = frame.find_sal().symtab
-        if symtab and is_foreign_path(symtab.fullname()):
+        if is_foreign(frame.find_sal()):
             return True
     else:
         library = gdb.solib_name(frame.pc())
         if library and library.startswith(SYSTEM_LIBRARIES):
             return True
         # Without full debug information a name may lack its namespaces; the linker's does not.
-        name = linker_name(frame.pc()) or name
+        name = linker_symbol(address_in(frame))[0] or name
     return not name or bare_name(name).startswith(PLUMBING)
 
 
-def linker_name(address):
-    """The linker's name of a function, or nothing."""
-    text = gdb.execute(f"info symbol {address:#x}", to_string=True).strip()
-    if text.startswith("No symbol"):
-        return ""
-    return re.sub(r" \+ \d+$", "", re.sub(r" in section .*", "", text))
+@functools.lru_cache(None)
+def linker_symbol(address):
+    """The linker's name of a function, or nothing; and where it begins."""
+    text = gdb.execute(f"info symbol {address:#x}", to_string=True)
+    found = re.match(r"(.*?)(?: \+ (\d+))? in section ", text)
+    return (found[1], address - int(found[2] or 0)) if found else ("", address)
 
 
-def line_of(sal):
-    """file:line, or nothing."""
-    if sal is None or sal.symtab is None or sal.line == 0:
+def own_line(sal, address):
+    """The program's own line at an address, or nothing. What is inlined from headers comes behind the line that calls
+    it."""
+    _, start = linker_symbol(address)
+    while is_foreign(sal) and sal.pc > start:
+        sal = gdb.find_pc_line(sal.pc - 1)
+    if sal.symtab is None or sal.line == 0 or is_foreign(sal):
         return ""
-    return f"{os.path.basename(sal.symtab.filename)}:{sal.line}"
+    return f" at {os.path.basename(sal.symtab.filename)}:{sal.line}"
+
+
+def address_in(frame):
+    """In the call, where there is one: behind one that does not return may be another function."""
+    return frame.pc() - (frame.level() > 0)
 
 
 def place_of_frame(frame):
-    line = line_of(frame.find_sal())
-    return short(frame.name() or f"{frame.pc():#x}") + (f" at {line}" if line else "")
+    return short(frame.name() or f"{frame.pc():#x}") + own_line(frame.find_sal(), address_in(frame))
 
 
-def place_of_address(address):
-    """The function around a code address, and the line that the program's own code has there: what was inlined
-    from headers comes behind the line that calls it."""
-    sal = gdb.find_pc_line(address)
-    for _ in range(LINES_BACK_MAX):
-        if sal.symtab is None or not is_foreign_path(sal.symtab.fullname()):
-            break
-        sal = gdb.find_pc_line(sal.pc - 1)
-    else:
-        sal = None
-    line = line_of(sal)
-    return short(linker_name(address) or f"{address:#x}") + (f" at {line}" if line else "")
+@functools.lru_cache(None)
+def spawned(site):
+    """Where go() was called."""
+    name = linker_symbol(site)[0]
+    argument = re.search(r"<([^<>]+(?:<[^<>]*>[^<>]*)*)>", name)
+    if bare_name(name).startswith(PLUMBING) and argument:
+        name = argument[1]  # what calls it is inlined into a template of ringo
+    return f"spawned in {short(name or hex(site))}{own_line(gdb.find_pc_line(site), site)}"
 
 
 # The fibers.
 
 def find_layout():
     if gdb.selected_inferior().pid == 0:
-        raise Failure("There is no process and no core file.")
+        raise gdb.GdbError("There is no process and no core file.")
     for name in ("ringo_fiber_layout", "ringo::detail::ringo_fiber_layout"):
         try:
             address = int(gdb.parse_and_eval(f"(unsigned long)&{name}"))
@@ -146,11 +146,11 @@ def find_layout():
             continue
         break
     else:
-        raise Failure("No symbol ringo_fiber_layout: the program does not use ringo, or was stripped of all its "
+        raise gdb.GdbError("No symbol ringo_fiber_layout: the program does not use ringo, or was stripped of all its "
                       "symbols (strip --strip-debug keeps what is needed).")
     layout = dict(zip(LAYOUT_NAMES, LAYOUT.unpack(read(address, LAYOUT.size))))
     if layout["magic"] != MAGIC:
-        raise Failure("This script is of another version than the program's ringo.")
+        raise gdb.GdbError("This script is of another version than the program's ringo.")
     return layout
 
 
@@ -176,10 +176,6 @@ class Fiber:
     def name(self):
         return read_text(self.name_at) if self.name_at else ""
 
-    @property
-    def is_started(self):
-        return self.base != 0
-
     def wait(self):
         if self.thread is not None:
             return f"thread {self.thread.num}"
@@ -190,22 +186,22 @@ class Fiber:
     def state_name(self):
         if self.thread is not None:
             return "lost" if self.state == LOST else "running"
-        if not self.is_started:
+        if self.base == 0:
             return "not started"
         return "switching" if self.state == RUNNING else STATE_NAMES[self.state]
 
     def title(self):
         name = f' "{self.name}"' if self.name else ""
         wait = self.wait()
-        spawned = f"; spawned in {place_of_address(self.spawn_site)}" if self.spawn_site else ""
-        return f"fiber {self.id}{name}: {self.state_name()}" + (f", {wait}" if wait else "") + spawned
+        site = "; " + spawned(self.spawn_site) if self.spawn_site else ""
+        return f"fiber {self.id}{name}: {self.state_name()}" + (f", {wait}" if wait else "") + site
 
     def registers(self):
         """Where its stack at rest goes on, behind the switch."""
-        if not self.is_started:
-            raise Failure(f"Fiber {self.id} has not started: it has no stack yet.")
+        if self.base == 0:
+            raise gdb.GdbError(f"Fiber {self.id} has not started: it has no stack yet.")
         if self.layout["resumes"] == 0:
-            raise Failure("Stacks at rest can be shown on x86-64 only.")
+            raise gdb.GdbError("Stacks at rest can be shown on x86-64 only.")
         try:
             words = read_words(self.resume_at, BEFORE_SAVED_MAX + len(SAVED) + 2)
         except gdb.MemoryError:
@@ -217,19 +213,21 @@ class Fiber:
                 registers["rip"] = words[behind + 1]
                 registers["rsp"] = self.resume_at + 8 * (behind + 2)
                 return registers
-        raise Failure(f"Fiber {self.id} is between two stacks, or its memory is damaged or not in the core file.")
+        raise gdb.GdbError(f"Fiber {self.id} is between two stacks, or its memory is damaged or not in the core file.")
 
 
 class Fibers:
     """All that are alive, as they are now."""
 
     def __init__(self):
+        for cached in (linker_symbol, spawned):
+            cached.cache_clear()  # libraries may have come and gone
         self.layout = find_layout()
         self.fibers = sorted(self.read_all(), key=lambda f: f.id)
-        self.stacks = sorted((f for f in self.fibers if f.is_started), key=lambda f: f.base)
+        self.stacks = sorted((f for f in self.fibers if f.base != 0), key=lambda f: f.base)
         self.bases = [f.base for f in self.stacks]
         with Selection():
-            view.clear()
+            view.set(None)
             self.find_threads()
 
     def read_all(self):
@@ -265,11 +263,11 @@ class Fibers:
 
     def by_id(self, text):
         if not text.isdigit():
-            raise Failure(f'"{text}" is no number of a fiber; `ringo fibers` lists them.')
+            raise gdb.GdbError(f'"{text}" is no number of a fiber; `ringo fibers` lists them.')
         for fiber in self.fibers:
             if fiber.id == int(text):
                 return fiber
-        raise Failure(f"There is no fiber {text}.")
+        raise gdb.GdbError(f"There is no fiber {text}.")
 
 
 # Looking at one.
@@ -292,7 +290,7 @@ class Selection:
                 frame.select()
 
     def __enter__(self):
-        return self
+        pass
 
     def __exit__(self, *_):
         self.restore()
@@ -315,12 +313,10 @@ class View(gdb.unwinder.Unwinder):
         if self.state is not state:
             self.state = state
             gdb.invalidate_cached_frames()
-
-    def clear(self):
-        self.set(None)
+            hide_stand_in.enabled = state is not None
 
     def show(self, fiber):
-        self.clear()
+        self.set(None)
         stand_in = int(gdb.newest_frame().read_register("rsp"))
         # gdb wants frames in the order of their addresses: this one is below the fiber's.
         self.set((stand_in, fiber.resume_at, fiber.registers()))
@@ -339,8 +335,9 @@ class View(gdb.unwinder.Unwinder):
 
 
 class HideStandIn:
-    """A frame filter: the innermost frame is the thread's, not the fiber's."""
-    name, priority, enabled = "ringo", 100, True
+    """A frame filter: the innermost frame is the thread's, not the fiber's. Enabled only when there is one: any filter
+    makes gdb print other names (it then takes a return address behind a call of abort() for the next function's)."""
+    name, priority, enabled = "ringo", 100, False
 
     def filter(self, decorators):
         return itertools.dropwhile(lambda d: view.hides(d.inferior_frame()), decorators)
@@ -367,35 +364,35 @@ def turn_to(fiber):
     if fiber.thread is None:
         view.show(fiber)
     else:
-        view.clear()
+        view.set(None)
         fiber.thread.switch()
 
 
 def own_frame(fiber):
     """The innermost frame of the program's own, or of all when there is none."""
-    seen = list(itertools.islice(shown_frames(fiber), FRAMES_MAX))
-    own = (f for f in seen if not is_plumbing(f))
-    return next(own, seen[0] if seen else None)
+    innermost = None
+    for frame in itertools.islice(shown_frames(fiber), FRAMES_MAX):
+        innermost = innermost or frame
+        if not is_plumbing(frame):
+            return frame
+    return innermost
 
 
 def place_of_fiber(fiber):
-    if not fiber.is_started:
+    if fiber.base == 0:
         return ""
     try:
         turn_to(fiber)
         frame = own_frame(fiber)
         return place_of_frame(frame) if frame else ""
-    except (gdb.error, Failure):
+    except (gdb.error, gdb.GdbError):
         return "?"
 
 
 # The commands.
 
 class Prefix(gdb.Command):
-    """Fibers of ringo: `ringo fibers`, `ringo bt`, `ringo fiber`."""
-
-    def __init__(self):
-        super().__init__("ringo", gdb.COMMAND_STACK, gdb.COMPLETE_COMMAND, True)
+    """Fibers of ringo."""
 
 
 class ListFibers(gdb.Command):
@@ -411,16 +408,15 @@ With REGEX only those in whose line it is found."""
         try:
             wanted = re.compile(argument)
         except re.error as wrong:
-            raise Failure(f"{argument}: {wrong}")
+            raise gdb.GdbError(f"{argument}: {wrong}")
         fibers = Fibers().fibers
         rows = [(str(f.id), f.name, f.state_name(), f.wait()) for f in fibers]
         widths = [max(map(len, column)) for column in zip(self.HEADER[:4], *rows)]
         self.print_row(self.HEADER, widths)
         with Selection():
             for fiber, row in zip(fibers, rows):
-                where = place_of_fiber(fiber)
-                if fiber.spawn_site:
-                    where += f"{', ' if where else ''}spawned in {place_of_address(fiber.spawn_site)}"
+                parts = (place_of_fiber(fiber), fiber.spawn_site and spawned(fiber.spawn_site))
+                where = ", ".join(filter(None, parts))
                 if wanted.search(" ".join((*row, where))):
                     self.print_row((*row, where), widths)
 
@@ -439,7 +435,7 @@ class Backtrace(gdb.Command):
     def invoke(self, argument, from_tty):
         which, _, rest = argument.partition(" ")
         if not which:
-            raise Failure("ringo bt ID|all")
+            raise gdb.GdbError("ringo bt ID|all")
         fibers = Fibers()
         chosen = fibers.fibers if which == "all" else [fibers.by_id(which)]
         with Selection():
@@ -447,7 +443,7 @@ class Backtrace(gdb.Command):
                 gdb.write("\n" * (number > 0) + fiber.title() + "\n")
                 try:
                     turn_to(fiber)
-                except Failure as failure:
+                except gdb.GdbError as failure:
                     gdb.write(f"{failure}\n")
                     continue
                 gdb.execute(f"backtrace {rest}")
@@ -466,12 +462,13 @@ A process that goes on ends the view."""
 
     def forget(self, _event):
         view.state = None  # gdb drops its frames itself
+        hide_stand_in.enabled = False
         self.before = None
 
     def invoke(self, argument, from_tty):
         if not argument:
             if self.before is None:
-                raise Failure("No fiber was selected.")
+                raise gdb.GdbError("No fiber was selected.")
             self.before.restore()
             self.before = None
         else:
@@ -488,10 +485,12 @@ A process that goes on ends the view."""
 
 def install():
     gdb.unwinder.register_unwinder(None, view, replace=True)
-    gdb.frame_filters[HideStandIn.name] = HideStandIn()
-    for command in (Prefix, ListFibers, Backtrace, SelectFiber):
+    gdb.frame_filters[hide_stand_in.name] = hide_stand_in
+    Prefix("ringo", gdb.COMMAND_STACK, prefix=True)
+    for command in (ListFibers, Backtrace, SelectFiber):
         command()
 
 
 view = View()
+hide_stand_in = HideStandIn()
 install()
