@@ -101,8 +101,7 @@ def postgres_query_check(program):
         local = f"host={directory} port={port} user=test dbname=postgres"
         tcp = f"host=127.0.0.1 port={port} user=test dbname=postgres"
         for setting in SETTINGS:
-            for where in [local, tcp]:
-                postgres_answers(program, where, setting)
+            postgres_answers(program, local, setting)
             postgres_side_by_side(program, tcp, setting)
             postgres_gives_up(program, tcp, setting)
             postgres_hosts(program, port, setting)
@@ -118,8 +117,8 @@ def postgres_answers(program, where, setting):
     long = "x" * 100_000
     lines, _ = ask(program, "-p", long, where, "select repeat($1::text, 50) from generate_series(1, 3)", **setting)
     assert lines == ["1: " + long * 50] * 3
-    lines, _ = ask(program, where, "select * from generate_series(1, 100000)", **setting)
-    assert lines == [f"1: {n}" for n in range(1, 100_001)]
+    lines, _ = ask(program, where, "select * from generate_series(1, 20000)", **setting)
+    assert lines == [f"1: {n}" for n in range(1, 20_001)]
     lines, errors = ask(program, where, "select 1/0", "select 2", "copy (select 1) to stdout", status=1, **setting)
     assert lines == ["2: 2"] and len(errors) == 2, (lines, errors)
     assert sorted(errors) == ["postgres_query: 1: ERROR:  division by zero",
@@ -214,9 +213,9 @@ def redis_answers(program, where, setting):
     assert errors == ["redis_pipeline: 1: got an error"], errors
     # More than the buffers of the system hold, in both directions, over four connections.
     long = "x" * 10_000
-    lines, _ = said("-n", "500", where, *[f"INCR count; ECHO {long}; ECHO {long}"] * 4)
+    lines, _ = said("-n", "100", where, *[f"INCR count; ECHO {long}; ECHO {long}"] * 4)
     assert len(lines) == 12 and sum(line.endswith(": " + long) for line in lines) == 8
-    assert "1: 2000" in said(where, "GET count")[0]
+    assert "1: 400" in said(where, "GET count")[0]
     # What waits in the server is in nobody's way: here each waits for the next one, and the last for none.
     chain = [f"BLPOP c{n} 0; LPUSH c{n + 1} x" for n in range(20)]
     lines, _ = said(where, *chain, "LPUSH c0 x")
@@ -225,7 +224,7 @@ def redis_answers(program, where, setting):
     # It hangs up in the middle; also while there is much to send, which must not end us by a signal.
     lines, errors = said(where, "QUIT; PING", status=1)
     assert lines == ["1: OK"] and len(errors) == 1 and "losed" in errors[0], (lines, errors)
-    lines, errors = said("-n", "500", where, f"QUIT; ECHO {long}", "PING", status=1)
+    lines, errors = said("-n", "100", where, f"QUIT; ECHO {long}", "PING", status=1)
     assert lines == ["2: PONG"] and len(errors) == 1, (lines, errors)
 
 
