@@ -172,7 +172,7 @@ std::error_code io_turn::wait_for(std::uint32_t events, wait_patience& patience,
   also_ = also;
   const std::int64_t result = wait(readiness);
   also_ = nullptr;
-  if (result >= 0 || patience.again(result)) return {};
+  if (result >= 0 || patience.again(result, this)) return {};
   return outcome_of(result).error;
 }
 
@@ -209,7 +209,7 @@ io_outcome io_turn::run_on_file(operation& op) {
   for (;;) {
     if (const auto error = obstacle()) return {0, error};
     const std::int64_t result = call_file(op, of_.file_, {&side_.slot, stop_, this});
-    if (result >= 0 || !patience.again(result)) return outcome_of(result);
+    if (result >= 0 || !patience.again(result, this)) return outcome_of(result);
   }
 }
 
@@ -237,7 +237,7 @@ io_outcome io_turn::run(operation& op) {
       learn(op, result);
       return outcome_of(result);
     }
-    if (!patience.again(result)) return outcome_of(result);
+    if (!patience.again(result, this)) return outcome_of(result);
   }
 }
 

@@ -146,6 +146,7 @@ class io_turn final : io_holder {
 
   /// While there is no error.
   int number() const noexcept { return of_.fd_; }
+  io_holder& holder() noexcept { return *this; }
 
   /// Does the operation: tries, and waits until it can be done. An error: errc::closed,
   /// errc::deadline_exceeded, the cancellation's code, or the system's; then nothing was done. For
@@ -190,8 +191,14 @@ class io_use final : io_holder {
   /// Why there is none: errc::closed, or the cancellation's code.
   const std::error_code& error() const noexcept { return error_; }
 
+  /// While there is no error.
+  int number() const noexcept { return of_.fd_; }
+  io_holder& holder() noexcept { return *this; }
+
   /// As io_turn::run(). What is no file is asked once, and says what it thinks of it.
   io_outcome run(operation& op);
+  /// A yield().
+  void let_others_run() noexcept;
 
  private:
   descriptor& of_;

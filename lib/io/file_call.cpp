@@ -4,15 +4,18 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <string_view>
 
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <ringo/blocking.hpp>
 
+#include "io/kept_meanwhile.hpp"
 #include "io/system_call.hpp"
 #include "sched/current.hpp"
 #include "sched/worker.hpp"
@@ -26,12 +29,24 @@ namespace {
 constexpr std::size_t direct_read_max = std::size_t{256} << 10;
 constexpr std::size_t direct_write_max = std::size_t{128} << 10;
 
+/// Linux 5.9 and 5.10 may say 0 where there is more, which is not in memory (readv(2), BUGS).
+bool lies_about_ends() noexcept {
+  static const bool lies = [] {
+    utsname system{};
+    if (::uname(&system) != 0) return false;
+    const std::string_view release = system.release;
+    return release.rfind("5.9.", 0) == 0 || release.rfind("5.10.", 0) == 0;
+  }();
+  return lies;
+}
+
 /// Never blocks. -EAGAIN: it is not in memory. -EOPNOTSUPP: cannot tell.
 std::int64_t read_from_memory(const operation& op) noexcept {
   iovec piece{op.data, std::min(op.size, direct_read_max)};
   for (;;) {
     const ssize_t count = ::preadv2(op.fd, &piece, 1, op.offset, RWF_NOWAIT);
-    if (count >= 0) return count;
+    if (count > 0 || (count == 0 && !lies_about_ends())) return count;
+    if (count == 0) return op.size == 0 ? 0 : -EAGAIN;
     if (errno == ENOSYS) return -EOPNOTSUPP;
     if (errno != EINTR) return -errno;
   }
@@ -52,49 +67,38 @@ bool is_in_memory(int fd) noexcept {
   return std::find(magic.begin(), magic.end(), type) != magic.end();
 }
 
-std::int64_t call_in_section(const operation& op) {
+std::int64_t call_in_section(const operation& op, const file_wait& wait) {
+  const kept_meanwhile kept(wait.holder);
   return blocking([&op] { return make_call(op); });
 }
 
-std::int64_t wait_for_ring(operation& op, const file_traits& file, const file_wait& wait) {
-  const bool at_position = op.offset < 0;
-  // A call that does a part and then fails (ENOSPC, EFBIG) returns that part, but leaves the
-  // position where it was, at least up to Linux 6.18. So the ring is told the place, and the
-  // position follows; the caller has the turn. What has no places, a device, has no position to be
-  // wrong.
-  if (at_position) op.offset = ::lseek(op.fd, 0, SEEK_CUR);
-  const bool has_places = at_position && op.offset >= 0;
-  const std::int64_t result =
-      wait_for_operation(op, wait.slot, wait.stop, io_reason::file, wait.holder);
-  if (at_position) op.offset = -1;
-  if (result <= 0 || !has_places) return result;
-  const bool at_end = file.mode.appends && op.code == opcode::write;
-  ::lseek(op.fd, at_end ? 0 : result, at_end ? SEEK_END : SEEK_CUR);
-  return result;
-}
-
-std::int64_t carry_out(operation& op, const file_traits& file, const file_wait& wait) {
+/// Reads and writes at the position go to the pool in any case. The position belongs to the open
+/// file description, which other numbers and processes may share, and only read(2) and write(2)
+/// lock it: a ring takes it without the lock, and does not even move it where a call has done a
+/// part and then fails. So do syncs, which a ring cannot be made to let go of at the end of a run.
+std::int64_t carry_out(operation& op, const file_wait& wait) {
   const worker* const w = current_worker();
   if (w == nullptr) return make_call(op);
-  if (w->source().needs_entry()) {
+  if (op.offset < 0 || w->source().needs_entry()) {
     op.call = &make_call;
     return wait_for_operation(op, wait.slot, wait.stop, io_reason::file, wait.holder);
   }
-  const std::int64_t result = wait_for_ring(op, file, wait);
+  const std::int64_t result =
+      wait_for_operation(op, wait.slot, wait.stop, io_reason::file, wait.holder);
   // The kernel does not like to wait for a file that is marked as non-blocking.
-  return result == -EAGAIN ? call_in_section(op) : result;
+  return result == -EAGAIN ? call_in_section(op, wait) : result;
 }
 
 std::int64_t read_file(operation& op, file_traits& file, const file_wait& wait) {
   constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: a hint
   if (file.reads.load(relaxed) == memory_reads::answered) {
     const std::int64_t result = read_from_memory(op);
-    if (result == -EAGAIN) return carry_out(op, file, wait);
+    if (result == -EAGAIN) return carry_out(op, wait);
     if (result != -EOPNOTSUPP && result != -EINVAL) return result;
     file.reads.store(is_in_memory(op.fd) ? memory_reads::all : memory_reads::refused, relaxed);
   }
-  return file.reads.load(relaxed) == memory_reads::all ? call_in_section(op)
-                                                       : carry_out(op, file, wait);
+  return file.reads.load(relaxed) == memory_reads::all ? call_in_section(op, wait)
+                                                       : carry_out(op, wait);
 }
 
 }  // namespace
@@ -108,7 +112,7 @@ std::int64_t call_file(operation& op, file_traits& file, const file_wait& wait) 
   if (op.code == opcode::read) return read_file(op, file, wait);
   const bool is_quick =
       op.code == opcode::write && op.size <= direct_write_max && !file.mode.writes_through;
-  return is_quick ? call_in_section(op) : carry_out(op, file, wait);
+  return is_quick ? call_in_section(op, wait) : carry_out(op, wait);
 }
 
 }  // namespace ringo::detail

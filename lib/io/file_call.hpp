@@ -10,8 +10,8 @@
 ///
 /// What is in memory is read at once, on the spot. So is what is written if it is not much, since a
 /// write only goes to memory, as a rule: in a section that lets other fibers go on elsewhere. All
-/// else is carried out by the engine (io_uring), or by a thread of the file pool (epoll). Plain
-/// threads just make the call.
+/// else is carried out by a thread of the file pool; with io_uring, what names its place (pread,
+/// pwrite) by the engine. Plain threads just make the call.
 
 namespace ringo::detail {
 

@@ -25,24 +25,26 @@ std::error_code last_error() noexcept {
   return {errno, std::system_category()};
 }
 
-/// poll(2) calls everything ready that it knows nothing of; epoll refuses it.
-bool can_be_waited_for(int fd) noexcept {
+/// A stream, if it can be waited for: poll(2) calls everything ready that it knows nothing of;
+/// epoll refuses it.
+result<descriptor_kind> kind_of_device(int fd) noexcept {
   const int set = ::epoll_create1(EPOLL_CLOEXEC);
+  if (set < 0) return last_error();
   epoll_event event{};
   event.events = EPOLLIN;
-  const bool can = ::epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0;
+  const bool can_be_waited_for = ::epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0;
   ::close(set);
-  return can;
+  return can_be_waited_for ? descriptor_kind::stream : descriptor_kind::file;
 }
 
-descriptor_kind kind_of(int fd, const struct stat& status) noexcept {
+result<descriptor_kind> kind_of(int fd, const struct stat& status) noexcept {
   switch (status.st_mode & S_IFMT) {
     case S_IFREG:
     case S_IFDIR:
     case S_IFBLK: return descriptor_kind::file;
     case S_IFSOCK: return descriptor_kind::socket;
     case S_IFIFO: return descriptor_kind::stream;
-    default: return can_be_waited_for(fd) ? descriptor_kind::stream : descriptor_kind::file;
+    default: return kind_of_device(fd);
   }
 }
 
@@ -90,8 +92,8 @@ result<file> open_path(const std::string& path,
 result<descriptor_kind> prepare_number(int fd, blocking_mode mode) noexcept {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return last_error();
-  const descriptor_kind kind = kind_of(fd, status);
-  if (kind != descriptor_kind::stream) return kind;
+  const auto kind = kind_of(fd, status);
+  if (!kind || *kind != descriptor_kind::stream) return kind;
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0) return last_error();
   if ((flags & O_NONBLOCK) != 0) return kind;

@@ -8,6 +8,7 @@
 #include <ringo/error.hpp>
 #include <ringo/io/file.hpp>
 
+#include "io/kept_meanwhile.hpp"
 #include "io/open_file.hpp"
 #include "sched/cancellation.hpp"
 
@@ -58,15 +59,16 @@ result<std::int64_t> move(detail::open_file* in,
 
 std::error_code resize(detail::open_file* file, std::int64_t size, cancellation* stop) {
   if (file == nullptr) return invalid;
-  if (const auto code = code_if_done(stop)) return code;
-  return file->number.with_number([size](int fd) {
-    return blocking([fd, size] {
-      while (::ftruncate(fd, size) != 0) {
-        if (errno != EINTR) return errno;
-      }
-      return 0;
-    });
+  io_use use(file->number, stop);
+  if (use.error()) return use.error();
+  const kept_meanwhile kept(&use.holder());
+  const int failed = blocking([fd = use.number(), size] {
+    while (::ftruncate(fd, size) != 0) {
+      if (errno != EINTR) return errno;
+    }
+    return 0;
   });
+  return {failed, std::system_category()};
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <ringo/go.hpp>
 
 #include "io/descriptor.hpp"
+#include "io/kept_meanwhile.hpp"
 #include "io/system_call.hpp"
 #include "sched/cancellation.hpp"
 
@@ -31,7 +32,7 @@ io_outcome repeat(io_use& use, opcode code, io::buffer bytes, std::int64_t offse
     if (outcome.error) return {static_cast<std::int64_t>(done), outcome.error};
     if (outcome.count == 0) break;
     done += static_cast<std::size_t>(outcome.count);
-    if (done < bytes.size()) yield();  // they may be many, and all in memory
+    if (done < bytes.size()) use.let_others_run();  // they may be many, and all in memory
   }
   return {static_cast<std::int64_t>(done), {}};
 }
@@ -48,6 +49,11 @@ io_use::~io_use() {
   if (!error_) io_use::give_back();
 }
 
+void io_use::let_others_run() noexcept {
+  const kept_meanwhile kept(this);
+  yield();
+}
+
 void io_use::give_back() noexcept {
   of_.end_use();
 }
@@ -60,7 +66,7 @@ io_outcome io_use::run(operation& op) {
     if (of_.is_closed()) return {0, errc::closed};
     if (const auto code = code_if_done(stop_)) return {0, code};
     const std::int64_t result = call_file(op, of_.file_, {nullptr, stop_, this});
-    if (result >= 0 || !patience.again(result)) return outcome_of(result);
+    if (result >= 0 || !patience.again(result, this)) return outcome_of(result);
   }
 }
 

@@ -14,6 +14,7 @@
 
 #include "fiber/sanitizer.hpp"
 #include "io/describe_socket.hpp"
+#include "io/kept_meanwhile.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -172,12 +173,13 @@ std::int64_t wait_for_operation(
   return op.result;
 }
 
-bool wait_patience::again(std::int64_t result) {
+bool wait_patience::again(std::int64_t result, io_holder* holder) {
   if (result == -EAGAIN || result == -ECANCELED || result == -EINTR) {
     shortages_ = 0;
     return true;
   }
   if ((result != -ENOBUFS && result != -ENOMEM) || ++shortages_ > shortages_max) return false;
+  const kept_meanwhile kept(holder);
   yield();
   return true;
 }

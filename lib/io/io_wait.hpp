@@ -107,8 +107,8 @@ std::int64_t wait_for_operation(
 /// off, for whatever reason, or the kernel was short of memory for it (not for the call itself).
 class wait_patience {
  public:
-  /// May yield.
-  bool again(std::int64_t result);
+  /// May yield, and the holder is given back if the fiber never goes on; null: there is none.
+  bool again(std::int64_t result, io_holder* holder);
 
  private:
   static constexpr int shortages_max = 10;  // in a row

@@ -10,6 +10,7 @@
 
 #include <ringo/blocking.hpp>
 
+#include "io/kept_meanwhile.hpp"
 #include "io/kernel_calls.hpp"
 #include "sched/current.hpp"
 #include "source/pipe_pool.hpp"
@@ -124,7 +125,7 @@ io_outcome kernel_copy::move_once(io_turn& out, std::size_t size) {
       io_turn in(from, direction::reading, std::try_to_lock, reason_of(from, direction::reading));
       if (in.error()) return {};
       if (const auto error = in.begin_call()) return {0, error};
-      const std::int64_t result = call(in.number(), out.number(), size);
+      const std::int64_t result = call(in, out, size);
       if (result >= 0) return {result, {}};
       if (result != -EAGAIN) return failed(result);
       if (!only_lacks_room(in.number(), out.number())) return {};
@@ -133,11 +134,30 @@ io_outcome kernel_copy::move_once(io_turn& out, std::size_t size) {
   }
 }
 
-std::int64_t kernel_copy::call(int from, int to, std::size_t size) const noexcept {
+namespace {
+
+struct both_turns final : ringo::detail::io_holder {
+  io_turn& in;
+  io_turn& out;
+
+  both_turns(io_turn& first, io_turn& second) noexcept : in(first), out(second) {}
+  void give_back() noexcept override {
+    in.holder().give_back();
+    out.holder().give_back();
+  }
+};
+
+}  // namespace
+
+std::int64_t kernel_copy::call(io_turn& in, io_turn& out, std::size_t size) const {
+  const int from = in.number();
+  const int to = out.number();
   if (way_ == way::splice) {
     const bool to_socket = ends_.to.number->kind() == descriptor_kind::socket;
     return splice_to(from, to, size, to_socket ? end_kind::socket : end_kind::pipe);
   }
+  both_turns turns(in, out);
+  const ringo::detail::kept_meanwhile kept(&turns);
   const ringo::detail::blocking_section section;
   return way_ == way::send_file ? send_file(from, to, size) : copy_range(from, to, size);
 }

@@ -70,7 +70,9 @@ class kernel_copy {
   bool from_file() const noexcept { return way_ == way::send_file || way_ == way::copy_range; }
   transfer move_directly(std::uint64_t limit);
   ringo::detail::io_outcome move_once(ringo::detail::io_turn& out, std::size_t size);
-  std::int64_t call(int from, int to, std::size_t size) const noexcept;
+  std::int64_t call(ringo::detail::io_turn& in,
+                    ringo::detail::io_turn& out,
+                    std::size_t size) const;
   transfer move_through_pipe(const writer_ref& rest, std::uint64_t limit);
   ringo::detail::io_outcome fill(pipe_lease& between, std::size_t size);
   ringo::detail::io_outcome empty(pipe_lease& between, const writer_ref& rest);

@@ -55,7 +55,7 @@ result<readiness> wait_unless(cancellation* stop, int fd, readiness wanted) {
     }
     if (now != -EAGAIN) return system_error(now);
     const std::int64_t waited = wait_once(op, stop);
-    if (waited < 0 && !patience.again(waited)) return system_error(waited);
+    if (waited < 0 && !patience.again(waited, nullptr)) return system_error(waited);
   }
 }
 

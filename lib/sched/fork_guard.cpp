@@ -10,6 +10,7 @@
 #include "sched/scheduler.hpp"
 #include "sched/traceback.hpp"
 #include "sched/worker.hpp"
+#include "source/pipe_pool.hpp"
 
 namespace ringo::detail {
 namespace {
@@ -18,6 +19,7 @@ std::atomic<bool> forked{false};
 
 void in_child() noexcept {
   leave_reports_to_parent();
+  pipe_pool::instance().forget();
   if (!scheduler::instance().running()) return;  // no runtime was alive: nothing is broken
   forked.store(true);
   // A fiber that called fork() goes on in the child until its next scheduling point.

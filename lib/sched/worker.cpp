@@ -65,6 +65,8 @@ void worker::after_yield(void* self, const void* /*unused*/, void* on) noexcept 
   auto* f = static_cast<fiber*>(self);
   auto* w = static_cast<worker*>(on);
   if (RINGO_UNLIKELY(w->abandoned())) {
+    const park_kind* kind = f->kind.load();
+    if (kind != nullptr && kind->dropped != nullptr) kind->dropped(f->subject.load());
     f->set(fiber_state::lost);
     return;
   }

@@ -1,6 +1,7 @@
 #include "source/pipe_pool.hpp"
 
 #include <algorithm>
+#include <new>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -56,6 +57,12 @@ void pipe_pool::trim(time_point now) noexcept {
 
 void pipe_pool::close_all() noexcept {
   close_older_than(time_point::max());
+}
+
+void pipe_pool::forget() noexcept RINGO_NO_THREAD_SAFETY {
+  ::new (&lock_) spinlock;  // whoever has it does not exist here
+  for (std::size_t i = 0; i < count_.load(); ++i) close(spares_[i].pipe);
+  count_.store(0);
 }
 
 void pipe_pool::close_older_than(time_point limit) noexcept {

@@ -39,6 +39,8 @@ class pipe_pool {
   /// Closes all that are here.
   void close_all() noexcept;
   std::size_t size() const noexcept { return count_.load(); }
+  /// In the child of a fork, where nothing else runs: the spares are the parent's too.
+  void forget() noexcept;
 
  private:
   static constexpr std::size_t pipes_max = 16;

@@ -36,7 +36,7 @@ bool exists(const std::string& path) {
 TEST_CASE("unix: bytes go both ways, over a file and over a name without one") {
   run_on_each([] {
     temporary_directory directory;
-    for (const auto& path : {directory.file("socket"), abstract_name()}) {
+    for (const auto& path : {directory.path("socket"), abstract_name()}) {
       const auto listener = net::listen(net::unix, path).value();
       EXPECT(listener.local() == net::endpoint::from_path(path));
       const auto dialled = net::dial(net::unix, path).value();
@@ -58,7 +58,7 @@ TEST_CASE("unix: bytes go both ways, over a file and over a name without one") {
 TEST_CASE("NT-23: the file of a listener goes with the first close only") {
   run_on_each([] {
     temporary_directory directory;
-    const auto path = directory.file("socket");
+    const auto path = directory.path("socket");
     const auto first = net::listen(net::unix_stream, path).value();
     EXPECT(exists(path));
     EXPECT(net::listen(net::unix_stream, path).error() == std::errc::address_in_use);
@@ -77,7 +77,7 @@ TEST_CASE("NT-23: the file of a listener goes with the first close only") {
 TEST_CASE("NT-23: the file goes with the last handle, and stays if it is told to or given away") {
   run_on_each([] {
     temporary_directory directory;
-    const auto path = directory.file("socket");
+    const auto path = directory.path("socket");
     { const auto dropped = net::listen(net::unix_packet, path).value(); }
     EXPECT(!exists(path));
 
@@ -143,11 +143,11 @@ TEST_CASE("unix: packets keep their bounds") {
 TEST_CASE("NT-31: datagrams of Unix sockets, empty ones too") {
   run_on_each([] {
     temporary_directory directory;
-    const auto server = net::listen(net::unix_datagram, directory.file("server")).value();
+    const auto server = net::listen(net::unix_datagram, directory.path("server")).value();
     const auto nameless = net::dial(net::unix_datagram, server.local().path()).value();
     const auto named = net::dial(net::unix_datagram,
                                  server.local().path(),
-                                 {.local = net::endpoint::from_path(directory.file("client"))})
+                                 {.local = net::endpoint::from_path(directory.path("client"))})
                            .value();
     std::string text(8, ' ');
     EXPECT(!nameless.write(""));
@@ -226,7 +226,7 @@ TEST_CASE("unix: dial waits for a listener that is behind") {
 TEST_CASE("unix: nobody there is an error at once") {
   run_on_each([] {
     temporary_directory directory;
-    EXPECT(net::dial(net::unix_stream, directory.file("none")).error() ==
+    EXPECT(net::dial(net::unix_stream, directory.path("none")).error() ==
            std::errc::no_such_file_or_directory);
     EXPECT(net::dial(net::unix_stream, abstract_name()).error() == std::errc::connection_refused);
     EXPECT(net::dial(net::unix_stream, std::string(200, 'x')).error() ==

@@ -5,11 +5,12 @@
 #include <atomic>
 #include <cstdlib>
 #include <string>
-#include <vector>
 
 #include <unistd.h>
 
 #include <ringo/net/unix.hpp>
+
+#include "temporary_directory.hpp"
 
 namespace ringo::test {
 
@@ -18,25 +19,6 @@ inline std::string abstract_name() {
   static std::atomic<int> next{0};
   return "@ringo-test-" + std::to_string(::getpid()) + "-" + std::to_string(next++);
 }
-
-/// A directory that goes with all that is in it, as long as that is files.
-class temporary_directory {
- public:
-  temporary_directory() {
-    if (::mkdtemp(path_.data()) == nullptr) std::abort();
-  }
-  temporary_directory(const temporary_directory&) = delete;
-  temporary_directory& operator=(const temporary_directory&) = delete;
-  ~temporary_directory() {
-    for (const auto& file : files_) ::unlink(file.c_str());
-    ::rmdir(path_.c_str());
-  }
-  std::string file(const std::string& name) { return files_.emplace_back(path_ + "/" + name); }
-
- private:
-  std::string path_ = "/tmp/ringo-test-XXXXXX";
-  std::vector<std::string> files_;
-};
 
 struct unix_pair {
   net::unix_conn dialled;
