@@ -271,8 +271,8 @@ TEST_CASE("file: options say how it is opened") {
 }
 
 TEST_CASE("file: the system's errors come through") {
-  const temporary_directory room;
-  run_on_each([&] {
+  run_on_each([] {
+    const temporary_directory room;
     EXPECT(next_text(opened(room.path()), 5) ==
            std::make_error_code(std::errc::is_a_directory).message());
     EXPECT(file::open(room.path(), {.write = true}).error() == std::errc::is_a_directory);

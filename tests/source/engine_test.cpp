@@ -28,21 +28,22 @@ namespace {
 
 constexpr auto wakes = sizes::pick<sizes::count>(100'000, 50'000, 20'000);
 
-constexpr int engines_max = 8;  // at a time
+constexpr std::size_t engines_max = 8;
 
-/// Where memory to lock is scarce there may be some rings, and not as many as the tests want.
-bool can_be_had(engine_kind kind, std::error_code& error) {
+/// Where memory to lock is scarce there may be some rings, and not as many as a test wants.
+bool can_be_had(engine_kind kind, std::size_t count, std::error_code& error) {
   std::vector<std::unique_ptr<engine>> made;
-  while (made.size() < engines_max && !error) made.push_back(make_engine_patiently(kind, error));
+  while (made.size() < count && !error) made.push_back(make_engine_patiently(kind, error));
   return !error;
 }
 
-/// Calls `test` with a maker for each engine that works here.
+/// Calls `test` with a maker for each engine of which `count` at a time work here. No more are made
+/// before: a ring that goes makes its thread's waits return, for some milliseconds.
 template <typename Test>
-void for_each_engine(Test test) {
+void for_each_engine(Test test, std::size_t count = 1) {
   for (const engine_kind kind : {engine_kind::io_uring, engine_kind::epoll}) {
     std::error_code error;
-    if (!can_be_had(kind, error)) {
+    if (!can_be_had(kind, count, error)) {
       REQUIRE(kind == engine_kind::io_uring);
       MESSAGE("no io_uring here: " << error.message());
       continue;
@@ -245,16 +246,18 @@ TEST_CASE("engine: a signal handler may wake it") {
 }
 
 TEST_CASE("engine: many may exist, and leave no descriptor behind") {
-  for_each_engine([](auto make) {
-    for (int round = 0; round < 20; ++round) {
-      std::vector<std::unique_ptr<engine>> many;
-      for (int i = 0; i < engines_max; ++i) many.push_back(make());
-      for (const auto& each : many) {
-        each->wake();
-        wait_in(*each, never);
-      }
-    }
-  });
+  for_each_engine(
+      [](auto make) {
+        for (int round = 0; round < 20; ++round) {
+          std::vector<std::unique_ptr<engine>> many;
+          for (std::size_t i = 0; i < engines_max; ++i) many.push_back(make());
+          for (const auto& each : many) {
+            each->wake();
+            wait_in(*each, never);
+          }
+        }
+      },
+      engines_max);
 }
 
 TEST_CASE("engine: without descriptors left it says so") {
