@@ -46,6 +46,7 @@ void on_fault(int signal, siginfo_t* info, void* where) {
   const fiber* f = w != nullptr ? w->current() : nullptr;
   if (f != nullptr && f->memory().base != nullptr && f->memory().in_guard(info->si_addr)) {
     begin_last_report();
+    keep_names_mangled();
     report_overflow(*f, info->si_addr);
     print_other_fibers(f->id.load());
     end_process();

@@ -1,5 +1,6 @@
 #include "sched/symbol.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +16,8 @@
 
 namespace ringo::detail {
 namespace {
+
+std::atomic<bool> in_signal_handler{false};
 
 /// The program's own name may be a path from a directory that is no longer the current one.
 const char* file_of(const Dl_info& info) noexcept {
@@ -68,7 +71,9 @@ symbol symbol_of(const void* code, bool is_return) noexcept {
     return result;
   }
   int status = 0;
-  char* demangled = abi::__cxa_demangle(at.mangled, nullptr, nullptr, &status);
+  char* demangled = in_signal_handler.load()
+                        ? nullptr
+                        : abi::__cxa_demangle(at.mangled, nullptr, nullptr, &status);
   std::snprintf(result.text,
                 sizeof result.text,
                 "%.400s+0x%zx (%s+0x%zx)",
@@ -78,6 +83,10 @@ symbol symbol_of(const void* code, bool is_return) noexcept {
                 shown - base);
   std::free(demangled);  // NOLINT(cppcoreguidelines-no-malloc): the ABI's contract
   return result;
+}
+
+void keep_names_mangled() noexcept {
+  in_signal_handler.store(true);
 }
 
 void print_frames(void* const* frames, int count) noexcept {

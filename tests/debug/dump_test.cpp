@@ -20,6 +20,7 @@
 #include <ringo/blocking.hpp>
 #include <ringo/chan.hpp>
 #include <ringo/debug.hpp>
+#include <ringo/detail/config.hpp>
 #include <ringo/go.hpp>
 #include <ringo/net.hpp>
 #include <ringo/sync/wait_group.hpp>
@@ -239,8 +240,8 @@ TEST_CASE("DG-4: RINGO_TRACEBACK says how many fibers a report shows") {
                        row{"deadlock", "none", false, false},
                        row{"deadlock", "single", false, true},
                        row{"quit", "none", false, false}}) {
-    // ASan has the faulting signal before us.
-    if (RINGO_ASAN && r.mode == std::string("overflow")) continue;
+    // ASan has the faulting signal before us, and to TSan a handler may not allocate.
+    if ((RINGO_ASAN || RINGO_TSAN) && r.mode == std::string("overflow")) continue;
     CAPTURE(r.mode);
     CAPTURE(r.level);
     const auto result = run_dump(r.mode, {std::string("RINGO_TRACEBACK=") + r.level});
@@ -249,9 +250,9 @@ TEST_CASE("DG-4: RINGO_TRACEBACK says how many fibers a report shows") {
     CHECK((count_of(result.output, "\"thrower\"") + count_of(result.output, "\"deep\"") == 1) ==
           r.culprit);
     CHECK(result.printed("\"receiver\" [chan receive]:") == r.others);
-    // Ringo's own frames, behind the user's.
-    CHECK(has(result.output, "wait_deep_down[^\n]*\n    ringo_call_with_personality") ==
-          (has_frames && r.others && r.level == std::string("system")));
+    // Ringo's own frames.
+    CHECK(result.printed("ringo_call_with_personality") ==
+          (has_frames && r.level == std::string("system")));
   }
 }
 

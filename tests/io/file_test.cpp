@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <ringo/detail/config.hpp>
 #include <ringo/io/pipe.hpp>
 #include <ringo/ringo.hpp>
 
@@ -321,7 +322,8 @@ TEST_CASE("file: whole files are read and written") {
     EXPECT(ringo::io::write_file(room.path("no/g"), "x") == std::errc::no_such_file_or_directory);
     // Longer than memory can be.
     const file sparse = opened(room.path("sparse"), both);
-    if (!sparse.truncate(std::int64_t{1} << 43)) {
+    // (Sanitizers end the process for that.)
+    if (!RINGO_ASAN && !RINGO_TSAN && !sparse.truncate(std::int64_t{1} << 43)) {
       EXPECT(ringo::io::read_file(room.path("sparse")).error() == std::errc::not_enough_memory);
     }
     EXPECT(!sparse.truncate(0));
