@@ -177,13 +177,21 @@ fiber* worker::take_injected() noexcept {
   return batch[0];
 }
 
-/// Queues the fibers whose operations have ended.
+/// Queues the fibers whose operations have ended, behind all that wait: those in the inject queue
+/// would otherwise be overtaken again and again by connections that are ready soon after.
 void worker::push_ended(engine& source, fiber_queue& ended) noexcept {
+  const bool others_are_behind = !owner_.injected().empty();
   std::uint32_t count = 0;
   for (; fiber* f = ended.pop(); ++count) {
-    if (wake(*f)) push_back(f);
+    if (!wake(*f)) continue;
+    if (others_are_behind) {
+      owner_.injected().push(f);
+    } else {
+      push_back(f);
+    }
   }
   source.handed_over(count);
+  if (others_are_behind && count != 0) owner_.offer_work();
 }
 
 /// Takes what timers and completions have made ready. True: there was something.
