@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 
 #include "fiber/name_guard.hpp"
 #include "fiber/unwind.hpp"
@@ -189,9 +191,18 @@ const char* fiber_entry::reason() const noexcept {
 snapshot snapshot::take() {
   snapshot result;
   const std::lock_guard alone(taking());
-  taker looks(result);
-  for (std::size_t chunk = 0; looks.look_at(chunk); ++chunk) {
-  }
+  std::exception_ptr failed;
+  // The end of a run discards fibers, held or not: it waits until visitors have gone.
+  scheduler::instance().visit([&](scheduler&) {
+    try {
+      taker looks(result);
+      for (std::size_t chunk = 0; looks.look_at(chunk); ++chunk) {
+      }
+    } catch (const std::bad_alloc&) {
+      failed = std::current_exception();
+    }
+  });
+  if (failed) std::rethrow_exception(failed);
   std::sort(result.fibers.begin(), result.fibers.end(), [](const auto& a, const auto& b) {
     return a.id < b.id;
   });

@@ -255,8 +255,12 @@ TEST_CASE("DG-4: RINGO_TRACEBACK says how many fibers a report shows") {
           r.culprit);
     CHECK(result.printed("\"receiver\" [chan receive]:") == r.others);
     // Ringo's own frames, behind the user's.
-    const std::size_t receiver = result.output.find("\"receiver\"");
-    CHECK((result.output.find("ringo_call_with_personality", receiver) != std::string::npos) ==
+    const std::size_t begin = result.output.find("\"receiver\"");
+    const std::string entry =
+        begin == std::string::npos
+            ? std::string()
+            : result.output.substr(begin, result.output.find("\n\n", begin) - begin);
+    CHECK((entry.find("ringo_call_with_personality") != std::string::npos) ==
           (has_frames && r.others && r.level == std::string("system")));
   }
 }
