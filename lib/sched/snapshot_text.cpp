@@ -122,7 +122,7 @@ class writer {
   /// How a fiber comes to rest, and how it began; not what has a function of the user's inlined.
   static bool is_runtime(std::string_view frame) noexcept {
     constexpr std::array beginnings{
-        "ringo::detail::", "ringo_call_with_personality", "make_fcontext"};
+        "ringo::detail::", "_ZN5ringo6detail", "ringo_call_with_personality", "make_fcontext"};
     if (frame.find("{lambda") != std::string_view::npos) return false;
     return std::any_of(beginnings.begin(), beginnings.end(), [frame](std::string_view beginning) {
       return frame.substr(0, beginning.size()) == beginning;
