@@ -35,7 +35,7 @@ struct fiber_info {
 
 /// Every fiber of the process, by number. Stops nobody: a fiber that waits is kept from going on
 /// for as long as its stack is read. Blocks the thread for as long as another call like this is
-/// under way. Any fiber or thread. Linear in the number of fibers: some 20 us for ten.
+/// under way. Any fiber or thread. Linear in the number of fibers.
 std::vector<fiber_info> fibers();
 
 /// The code at an address as text: "function+0x12 (module+0x3456)". addr2line makes file and line
