@@ -34,7 +34,7 @@ TEST_CASE("NT-9: a deadline that was taken back does not end the read that waits
     EXPECT(!pair.dialled.set_read_deadline(steady_clock::now() + 1h));
     EXPECT(!pair.dialled.set_read_deadline(steady_clock::time_point::max()));
     let_others_run();
-    EXPECT(reader.parked_for("net read"));
+    EXPECT(!reader.finished());  // it may be awake, to look at the new deadline
     EXPECT(!pair.accepted.write("data"));
     reader.wait();
   });
