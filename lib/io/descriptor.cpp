@@ -115,9 +115,21 @@ io_outcome outcome_of(std::int64_t result) noexcept {
 
 }  // namespace
 
+namespace {
+
+/// A fiber whose calls never have to wait (it accepts from a long queue, it copies to /dev/null)
+/// would keep its worker from all others.
+void give_way() noexcept {
+  worker* const w = current_worker();
+  if (w != nullptr && RINGO_UNLIKELY(w->calls_enough())) yield();
+}
+
+}  // namespace
+
 io_turn::io_turn(descriptor& of, direction d, cancellation* stop, io_reason reason)
     : of_(of), side_(of.side_of(d)), stop_(stop), reason_(reason) {
   explore_point();
+  give_way();
   error_ = code_if_done(stop);
   if (error_) return;
   if (of.is_closed()) {

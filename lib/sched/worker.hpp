@@ -58,6 +58,18 @@ class worker {
   void push_ready(fiber* f) noexcept;
   /// Queues a fiber behind all others of this worker.
   void push_back(fiber* f) noexcept;
+  /// The same, but tells nobody.
+  void enqueue(fiber* f) noexcept;
+  /// Before a system call that does not wait: whether the running fiber has made so many of them in
+  /// a row that it is the others' turn.
+  bool calls_enough() noexcept {
+    constexpr std::uint32_t calls_max = 64;
+    const std::uint64_t now = ticks_.get();
+    const std::uint32_t calls = calls_since_.get() == now ? calls_.get() + 1 : 1;
+    calls_since_.set(now);
+    calls_.set(calls);
+    return calls > calls_max;
+  }
   fiber* take_block() { return blocks_.take(); }
   std::uint64_t next_fiber_id() noexcept;
   /// The running fiber is about to block the thread: see blocking().
@@ -139,11 +151,17 @@ class worker {
   }
 
   // Guarded by the scheduler's token lock.
-  bool has_token = false;
+  bool has_token() const noexcept { return has_token_; }
+  void set_token(bool has) noexcept {
+    has_token_ = has;
+    source_->attend(has);
+  }
   bool resting = false;     // not counted as awake
   fiber* handed = nullptr;  // pinned to this worker, and due to run here
 
  private:
+  bool has_token_ = false;
+
   enum class blocked_state : std::uint8_t {
     no,
     has_token,  ///< in blocking(), counted by the scheduler: whoever brings work may take the token
@@ -159,6 +177,8 @@ class worker {
   context loop_;  // the thread's own stack
   stack_cache stacks_;
   fiber_cache blocks_;
+  worker_local<std::uint64_t> calls_since_;  // the scheduling point behind which they are counted
+  worker_local<std::uint32_t> calls_;        // see calls_enough()
   worker_local<std::uint64_t> next_id_;
   worker_local<std::uint64_t> spawned_;
   worker_local<std::uint64_t> ended_;
@@ -201,9 +221,12 @@ class worker {
   fiber* poll() noexcept;
   fiber* take_local() noexcept;
   fiber* take_injected() noexcept;
-  bool collect() noexcept;
-  void push_ended(engine& source, fiber_queue& ended) noexcept;
-  void inject_ended(fiber_queue& ended) noexcept;
+  bool has_work() const noexcept;
+  bool sleep_comes_next() const noexcept;
+  std::uint32_t expire_timers() noexcept;
+  void collect(bool idle) noexcept;
+  std::uint32_t push_ended(fiber_queue& ended) noexcept;
+  void share(std::uint32_t count, bool idle) noexcept;
   fiber* search() noexcept;
   fiber* steal(time_point now) noexcept;
   void sleep() noexcept;

@@ -310,3 +310,22 @@ TEST_CASE("descriptor: a fiber that waits at the end of a run leaves the descrip
     });
   });
 }
+
+TEST_CASE("io: a fiber whose calls never wait lets others run") {
+  run_on_each([] {
+    const pair_of_sockets pair;
+    const auto handoffs = ringo::stats().handoffs;
+    for (int round = 0; round < 20; ++round) {
+      std::atomic<bool> had_a_turn{false};
+      ringo::go([&] { had_a_turn = true; });
+      int calls = 0;
+      for (std::string byte(1, ' '); !had_a_turn; calls += 2) {
+        EXPECT(!write_to(pair.a, "x"));
+        EXPECT(read_into(pair.b, byte).count == 1);
+      }
+      // With several workers it may have been taken away, and its thread wait for a CPU.
+      if (ringo::workers() == 1) EXPECT(calls <= 200);
+    }
+    EXPECT(ringo::stats().handoffs == handoffs);
+  });
+}
