@@ -10,7 +10,7 @@
 namespace ringo::detail {
 
 void scheduler::give_token(worker* to) noexcept {
-  to->has_token = true;
+  to->set_token(true);
   // Counted by the giver, so that nobody takes the moment in between for a deadlock.
   if (to->resting) gate_.rest_ends();
   to->resting = false;
@@ -32,10 +32,11 @@ worker* scheduler::spare_or_new() {
 
 bool scheduler::hand_over(worker& from, worker& home, fiber* f) noexcept {
   spin_guard guard(token_lock_);
-  if (!home.has_token && !from.has_token) return false;
+  if (!home.has_token() && !from.has_token()) return false;
   home.handed = f;
-  if (home.has_token) return true;  // it is on its way to give it up, and will see the fiber first
-  from.has_token = false;
+  if (home.has_token())
+    return true;  // it is on its way to give it up, and will see the fiber first
+  from.set_token(false);
   spares_.push_back(&from);
   give_token(&home);
   return true;
@@ -43,13 +44,13 @@ bool scheduler::hand_over(worker& from, worker& home, fiber* f) noexcept {
 
 fiber* scheduler::take_handed_or_give_token(worker& w) noexcept {
   spin_guard guard(token_lock_);
-  if (w.handed != nullptr && w.has_token) {
+  if (w.handed != nullptr && w.has_token()) {
     fiber* f = w.handed;
     w.handed = nullptr;
     return f;
   }
-  if (w.has_token) {
-    w.has_token = false;
+  if (w.has_token()) {
+    w.set_token(false);
     give_token_to_some_spare();
   }
   return nullptr;
@@ -60,7 +61,7 @@ void scheduler::give_token_to_some_spare() {
   const std::uint32_t before = worker_count();
   worker* heir = spare_or_new();
   if (heir->index() == before) {  // a new thread is awake from its start
-    heir->has_token = true;
+    heir->set_token(true);
     start_thread(heir);
     if (surplus_ > 0) heir->call(worker::token_asked);
   } else {
@@ -70,7 +71,7 @@ void scheduler::give_token_to_some_spare() {
 
 /// For somebody else, who gets it right after.
 void scheduler::take_token(worker& from) noexcept {
-  from.has_token = false;
+  from.set_token(false);
   if (from.counts_as_relieved()) count_blocked(-1);
   from.mark(worker::token_lost);
   handoffs_.fetch_add(1);
@@ -78,7 +79,7 @@ void scheduler::take_token(worker& from) noexcept {
 
 void scheduler::pass_token_on(worker& w) {
   spin_guard guard(token_lock_);
-  if (!w.has_token || stopping_.load()) return;
+  if (!w.has_token() || stopping_.load()) return;
   take_token(w);
   give_token_to_some_spare();
 }
@@ -89,7 +90,7 @@ bool scheduler::may_add_worker() const noexcept {
 
 /// It is still busy with a fiber, and has a token.
 bool scheduler::may_relieve(const worker& w) const noexcept {
-  return w.has_token && w.current() != nullptr && !stopping_.load();
+  return w.has_token() && w.current() != nullptr && !stopping_.load();
 }
 
 bool scheduler::relieve_by_spare(worker& w) noexcept {
@@ -169,7 +170,7 @@ bool scheduler::relieve(worker& w) noexcept {
   worker* heir = add_worker(std::move(source));
   if (may_relieve(w)) {
     take_token(w);
-    heir->has_token = true;
+    heir->set_token(true);
     if (surplus_ > 0) heir->mark(worker::token_asked);
   } else {
     heir->mark(worker::token_lost);  // it goes to the spares
@@ -194,7 +195,7 @@ void scheduler::relieve_one_that_blocks() noexcept {
 
 bool scheduler::becomes_spare(worker& w, bool is_pinned) noexcept {
   spin_guard guard(token_lock_);
-  if (w.has_token) return true;
+  if (w.has_token()) return true;
   // A pinned worker's thread is not for others.
   if (!is_pinned) spares_.push_back(&w);
   return false;
@@ -202,16 +203,16 @@ bool scheduler::becomes_spare(worker& w, bool is_pinned) noexcept {
 
 void scheduler::give_up_token(worker& w) noexcept {
   spin_guard guard(token_lock_);
-  if (surplus_ == 0 || !w.has_token || w.handed != nullptr) return;
+  if (surplus_ == 0 || !w.has_token() || w.handed != nullptr) return;
   --surplus_;
-  w.has_token = false;
+  w.set_token(false);
 }
 
 bool scheduler::rest_begins(worker& w) noexcept {
   bool last = false;
   {
     spin_guard guard(token_lock_);
-    if (w.has_token || stopping_.load()) return true;
+    if (w.has_token() || stopping_.load()) return true;
     w.resting = true;
     last = gate_.rest_begins();
   }
@@ -221,7 +222,7 @@ bool scheduler::rest_begins(worker& w) noexcept {
 
 bool scheduler::rest_ends(worker& w) noexcept {
   spin_guard guard(token_lock_);
-  if (w.has_token) return true;
+  if (w.has_token()) return true;
   if (w.resting) gate_.rest_ends();
   w.resting = false;
   return stopping_.load();

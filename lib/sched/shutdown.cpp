@@ -92,7 +92,7 @@ std::size_t scheduler::stop() noexcept {
     worker* w = worker_at(i);
     abandoned |= w->abandoned();
     if (w->counts_as_relieved()) count_blocked(-1);
-    w->has_token = false;  // an abandoned one must not pass it on to the next run
+    w->set_token(false);  // an abandoned one must not pass it on to the next run
     if (!w->abandoned()) delete w;
   }
   // An abandoned thread may be looking at the table.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <system_error>
@@ -61,9 +62,19 @@ class engine : public carrier {
   /// carries out nothing.
   virtual bool needs_entry() const noexcept { return false; }
 
+  /// False: its worker has no right to run fibers, so that what completes here goes a long way. Any
+  /// thread.
+  void attend(bool attended) noexcept { attended_.store(attended); }
+
   /// Takes a descriptor out of an epoll set: of the entry's home, by any thread while it lives,
   /// with the entry's lock.
   virtual void forget(poll_entry& /*entry*/) noexcept {}
+
+ protected:
+  bool attended() const noexcept { return attended_.load(); }
+
+ private:
+  std::atomic<bool> attended_{true};
 };
 
 enum class engine_kind { io_uring, epoll };

@@ -25,7 +25,7 @@
 namespace ringo::detail {
 namespace {
 
-constexpr int events_max = 128;
+constexpr int events_max = 256;
 constexpr std::uint32_t readable = EPOLLIN | EPOLLRDHUP | EPOLLPRI;
 constexpr std::uint32_t failed = EPOLLHUP | EPOLLERR;
 
@@ -77,7 +77,7 @@ class epoll_engine final : public engine {
   void start(operation& op) noexcept override {
     const int error = enlist(op);
     // The engine whose set the descriptor is in: where its events come from.
-    auto* const home = error == 0 ? static_cast<epoll_engine*>(op.entry->home.load()) : this;
+    epoll_engine* const home = error == 0 ? home_of(*op.entry) : this;
     op.home = home;
     home->waiting_.fetch_add(1);
     if (error != 0) return home->finish(op, -error);
@@ -113,8 +113,7 @@ class epoll_engine final : public engine {
   bool needs_entry() const noexcept override { return true; }
 
   void forget(poll_entry& entry) noexcept override RINGO_NO_THREAD_SAFETY {
-    const int fd = entry.duplicate >= 0 ? entry.duplicate : entry.fd;
-    ::epoll_ctl(static_cast<epoll_engine*>(entry.home.load())->epoll_, EPOLL_CTL_DEL, fd, nullptr);
+    ::epoll_ctl(home_of(entry)->epoll_, EPOLL_CTL_DEL, number_of(entry), nullptr);
   }
 
  private:
@@ -130,17 +129,34 @@ class epoll_engine final : public engine {
     RINGO_ASSERT(!last);
   }
 
-  /// 0, or why the descriptor cannot be waited for.
-  int enlist(operation& op) noexcept {
-    poll_entry& entry = *op.entry;
-    if (entry.generation.load() == engine_generation()) return 0;
-    spin_guard guard(entry.lock);
-    if (entry.generation.load() == engine_generation()) return 0;
-    entry.leave_set();  // of a run that has ended
+  static epoll_engine* home_of(const poll_entry& entry) noexcept {
+    return static_cast<epoll_engine*>(entry.home.load());
+  }
+
+  static int number_of(const poll_entry& entry) noexcept RINGO_REQUIRES(entry.lock) {
+    return entry.duplicate >= 0 ? entry.duplicate : entry.fd;
+  }
+
+  /// What the set is to tell of the descriptor.
+  static epoll_event wanted(const operation& op) noexcept {
     epoll_event event{};
     event.events = op.one_shot ? op.events | EPOLLRDHUP | EPOLLONESHOT
                                : static_cast<std::uint32_t>(readable | EPOLLOUT | EPOLLET);
-    event.data.ptr = &entry;
+    event.data.ptr = op.entry;
+    return event;
+  }
+
+  /// 0, or why the descriptor cannot be waited for.
+  int enlist(operation& op) noexcept {
+    poll_entry& entry = *op.entry;
+    if (entry.generation.load() == engine_generation()) {
+      if (RINGO_UNLIKELY(!home_of(entry)->attended()) && attended()) move_here(op);
+      return 0;
+    }
+    spin_guard guard(entry.lock);
+    if (entry.generation.load() == engine_generation()) return 0;
+    entry.leave_set();  // of a run that has ended
+    epoll_event event = wanted(op);
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, op.fd, &event) != 0) {
       if (errno != EEXIST) return errno;
       // Somebody else waits for the same descriptor; the set tells two numbers of it apart.
@@ -157,6 +173,19 @@ class epoll_engine final : public engine {
     entry.one_shot.store(op.one_shot);
     entry.generation.store(engine_generation());
     return 0;
+  }
+
+  /// For as long as it is in both sets, an edge is told twice. Who waits in the other direction is
+  /// found by the entry, whichever set tells of it. Refused: it stays where it is.
+  void move_here(operation& op) noexcept {
+    poll_entry& entry = *op.entry;
+    spin_guard guard(entry.lock);
+    epoll_engine* const before = home_of(entry);
+    if (before == this) return;
+    epoll_event event = wanted(op);
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, number_of(entry), &event) != 0) return;
+    entry.home.store(this);
+    ::epoll_ctl(before->epoll_, EPOLL_CTL_DEL, number_of(entry), nullptr);
   }
 
   /// True: the wake event was among them.

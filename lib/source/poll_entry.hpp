@@ -11,7 +11,8 @@
 /// A descriptor's place in an epoll set.
 ///
 /// It is registered once, edge-triggered for both directions, with the engine of the worker that
-/// first waited. Entries are recycled but never unmapped, so that an event which was fetched before
+/// first waited; once that worker has no run token any more, whoever waits next takes it along to
+/// its own. Entries are recycled but never unmapped, so that an event which was fetched before
 /// the descriptor was closed may still be applied: all it can do is to let the next owner try once
 /// in vain.
 ///

@@ -42,10 +42,21 @@ class waiting_operation {
     op_.events = POLLIN;
     op_.fd = fd_;
     op_.entry = take_poll_entry();
+    start_again(source, who);
+  }
+  /// For the same descriptor, after it has ended.
+  void start_again(engine& source, fiber* who) {
+    std::uint64_t count = 0;
+    static_cast<void>(::read(fd_, &count, sizeof count));
     op_.who = who;
     op_.holds = 2;
     source.start(op_);
     static_cast<void>(op_.let_go());
+  }
+  void describe_the_other_direction(operation& of) const {
+    of.events = POLLOUT;
+    of.fd = fd_;
+    of.entry = op_.entry;
   }
   void signal() {
     const std::uint64_t one = 1;
@@ -129,6 +140,64 @@ TEST_CASE("epoll: an operation that has ended is under way until its fiber is qu
   CHECK_FALSE(source->busy());
   op.end();
   CHECK_FALSE(source->busy());
+}
+
+TEST_CASE("epoll: who waits next takes a descriptor along from an engine that nobody attends to") {
+  const auto left = make();
+  const auto next = make();
+  waiting_operation op;
+  fiber who;
+  const auto ends_at = [&](engine& home) {
+    op.signal();
+    fiber_queue ended;
+    while (ended.empty()) home.wait(never, ended);
+    CHECK(ended.pop() == &who);
+    home.handed_over(1);
+  };
+  op.start(*left, &who);
+  ends_at(*left);
+  op.start_again(*next, &who);  // the first one is still attended to
+  ends_at(*left);
+  left->attend(false);
+  op.start_again(*next, &who);
+  ends_at(*next);
+  left->attend(true);
+  op.start_again(*left, &who);  // it stays
+  ends_at(*next);
+  fiber_queue ended;
+  left->reap(ended);
+  CHECK(ended.empty());
+  op.end();
+  CHECK_FALSE(left->busy());
+  CHECK_FALSE(next->busy());
+}
+
+// The interleaving under test: somebody waits to read, at the engine that is left, while a writer
+// takes the descriptor along. The edge comes at the new engine.
+TEST_CASE("epoll: who waits in the other direction is found where the descriptor has gone") {
+  const auto left = make();
+  const auto next = make();
+  waiting_operation reading;
+  fiber reader;
+  fiber writer;
+  reading.start(*left, &reader);
+  left->attend(false);
+  operation writing;
+  reading.describe_the_other_direction(writing);
+  writing.who = &writer;
+  next->start(writing);
+  static_cast<void>(writing.let_go());
+  fiber_queue ended;
+  while (ended.empty()) next->wait(never, ended);
+  CHECK(ended.pop() == &writer);  // an eventfd can be written to
+  next->handed_over(1);
+  reading.signal();
+  while (ended.empty()) next->wait(never, ended);
+  CHECK(ended.pop() == &reader);
+  next->handed_over(1);
+  reading.end();
+  CHECK_FALSE(left->busy());
+  CHECK_FALSE(next->busy());
 }
 
 #if !RINGO_TSAN && !RINGO_ASAN  // which have an epoll_wait of their own
