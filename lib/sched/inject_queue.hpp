@@ -22,6 +22,14 @@ class inject_queue {
     size_.store(size_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
+  /// `fibers`, so many of them, and leaves none there.
+  void push_all(fiber_queue& fibers, std::uint32_t count) noexcept {
+    spin_guard guard(lock_);
+    queue_.splice(fibers);
+    // relaxed: as in push()
+    size_.store(size_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+  }
+
   void push_all(fiber** fibers, std::uint32_t count) noexcept {
     spin_guard guard(lock_);
     for (std::uint32_t i = 0; i < count; ++i) queue_.push(fibers[i]);

@@ -156,7 +156,7 @@ void monitor::look_at(worker& w, record& known, time_point now) noexcept {
   const bool blocked = w.is_blocked();
   known.absent = in_fiber && !moved && now - known.since >= (blocked ? interval : patience);
   wait_for_engine(w, known, known.absent);
-  if (blocked ? !known.absent : w.is_active()) somebody_runs_ = true;
+  if (moved || (blocked ? !known.absent : w.is_active())) somebody_runs_ = true;
   if (known.absent != known.waited_for)
     somebody_runs_ = true;  // there is no room for it in the set
   if (known.absent || (in_fiber && moved && !polled)) serve(w, known, now);
@@ -194,10 +194,7 @@ void monitor::serve(worker& w, const record& known, time_point now) noexcept {
   for (int batch = 0; count != 0 && batch < batches_max; ++batch) {
     fiber_queue ended;
     w.source().reap(ended);
-    for (count = 0; fiber* f = ended.pop(); ++count) {
-      if (wake(*f)) owner_.inject(f);
-    }
-    w.source().handed_over(count);
+    count = owner_.inject_ended(w.source(), ended);
   }
   if (count != 0) somebody_runs_ = true;
   if (late) take_queued(w);

@@ -39,8 +39,9 @@
 /// could see the mark is found by step 2 the next time.
 ///
 /// Between two looks it waits for completions of those who are late or settled, on the descriptors
-/// of their engines, and for their earliest timer. When no worker runs it waits for nothing else.
-/// Each side stores, fences, then loads, so that not both miss the other:
+/// of their engines, and for their earliest timer. When no worker runs, nor has run since the look
+/// before, it waits for nothing else. (Who sleeps and runs many times in an interval would else
+/// wake it each time.) Each side stores, fences, then loads, so that not both miss the other:
 ///   monitor: asleep | heavy fence | a worker runs, work waits, an earlier timer? stay awake
 ///   worker that wakes up, or comes out of blocking(): running | light fence | asleep? wake it
 ///   whoever adds a timer, or work for one that blocks: add it | fence | wake the monitor

@@ -28,6 +28,10 @@ void ready_onto(fiber* f, intrusive_queue<fiber>& list) noexcept;
 
 /// The same for many at once, cheaper for each. They go behind what is queued already.
 void ready_all(fiber** fibers, std::size_t count) noexcept;
+
+/// Marks fibers as awake, and leaves those of them that are to be queued, `left` in number. Returns
+/// how many there were. None is a thread.
+std::uint32_t wake_all(intrusive_queue<fiber>& fibers, std::uint32_t& left) noexcept;
 inline constexpr std::size_t ready_batch = 64;
 
 }  // namespace ringo::detail

@@ -18,6 +18,7 @@
 #include "sched/current.hpp"
 #include "sched/deadlock.hpp"
 #include "sched/exploration.hpp"
+#include "sched/park.hpp"
 #include "sched/traceback.hpp"
 
 namespace ringo::detail {
@@ -169,7 +170,7 @@ void scheduler::start_workers(const settings& wanted) {
   cpus_at_.store(steady_clock::now().time_since_epoch().count());
   external_spawned_.store(0);
   handoffs_.store(0);
-  for (auto& source : engines) add_worker(std::move(source))->has_token = true;
+  for (auto& source : engines) add_worker(std::move(source))->set_token(true);
   left_.store(0);
   for_caller_.store(0);
   files_.open(settings_.cpus);
@@ -185,6 +186,15 @@ void scheduler::inject(fiber* f) noexcept {
 void scheduler::inject_all(fiber** fibers, std::uint32_t count) noexcept {
   injected_.push_all(fibers, count);
   offer_work();
+}
+
+std::uint32_t scheduler::inject_ended(engine& source, fiber_queue& ended) noexcept {
+  std::uint32_t count = 0;
+  const std::uint32_t taken = wake_all(ended, count);
+  if (count != 0) injected_.push_all(ended, count);
+  source.handed_over(taken);
+  if (count != 0) offer_work();
+  return taken;
 }
 
 void scheduler::offer_work() noexcept {

@@ -34,7 +34,7 @@
 /// work that nobody is free for takes it (offer_work()). Afterwards its worker becomes a spare, and
 /// the fiber goes on elsewhere. The monitor takes the token of a worker whose fiber computes for
 /// long (monitor.hpp). Taking it is safe at any time: the worker sees the mark, and is one too many
-/// until then. `has_token` and `handed` are guarded by `token_lock_`, so that giving and resting
+/// until then. has_token() and `handed` are guarded by `token_lock_`, so that giving and resting
 /// cannot miss each other.
 ///
 /// The end of a run:
@@ -113,6 +113,8 @@ class scheduler {
   /// Queues a fiber from any thread.
   void inject(fiber* f) noexcept;
   void inject_all(fiber** fibers, std::uint32_t count) noexcept;
+  /// Those whose operations `source` has handed back; how many there were. Any thread.
+  std::uint32_t inject_ended(engine& source, fiber_queue& ended) noexcept;
   void wake_one() noexcept;
 
   std::uint32_t tokens() const noexcept {

@@ -95,15 +95,16 @@ void worker::yield() noexcept {
 }
 
 void worker::push_back(fiber* f) noexcept {
-  if (RINGO_UNLIKELY(!queue_.push(f))) {
-    std::array<fiber*, run_queue::capacity / 2 + 1> older;
-    std::uint32_t count = queue_.take_half(older.data());
-    older[count++] = f;
-    owner_.injected().push_all(older.data(), count);
-    owner_.offer_work();
-    return;
-  }
+  enqueue(f);
   if (owner_.gate().help_needed()) owner_.wake_one();
+}
+
+void worker::enqueue(fiber* f) noexcept {
+  if (RINGO_LIKELY(queue_.push(f))) return;
+  std::array<fiber*, run_queue::capacity / 2 + 1> older;
+  std::uint32_t count = queue_.take_half(older.data());
+  older[count++] = f;
+  owner_.inject_all(older.data(), count);
 }
 
 void worker::pin(fiber* f) noexcept {
@@ -202,6 +203,18 @@ void ready_onto(fiber* f, intrusive_queue<fiber>& list) noexcept {
   } else {
     list.push(f);
   }
+}
+
+std::uint32_t wake_all(intrusive_queue<fiber>& fibers, std::uint32_t& left) noexcept {
+  std::uint32_t count = 0;
+  intrusive_queue<fiber> woken;
+  for (; fiber* f = fibers.pop(); ++count) {
+    if (!wake(*f)) continue;
+    woken.push(f);
+    ++left;
+  }
+  fibers = woken;
+  return count;
 }
 
 void ready_all(fiber** fibers, std::size_t count) noexcept {

@@ -12,6 +12,7 @@
 #include "sched/current.hpp"
 #include "sched/exploration.hpp"
 #include "sched/fork_guard.hpp"
+#include "sched/park.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/signal_stack.hpp"
 #include "sched/steal_order.hpp"
@@ -40,7 +41,7 @@ RINGO_NO_TSAN void prefetch_stack(const fiber& f) noexcept {
   if (saved == nullptr) return;  // not started yet
   if (!RINGO_ASAN)
     asm volatile("" ::"r"(*saved));  // (a frame that is gone may have left its marks there)
-  for (std::size_t line = 1; line < 4; ++line) __builtin_prefetch(saved + line * cache_line);
+  for (std::size_t line = 1; line < 10; ++line) __builtin_prefetch(saved + line * cache_line);
 }
 
 }  // namespace
@@ -60,7 +61,7 @@ void worker::run() noexcept {
   if (!ending.compare_exchange_strong(expected, fate::left)) vanish();
   fiber_queue ended;
   source_->cancel_all(ended);
-  inject_ended(ended);
+  owner_.inject_ended(*source_, ended);
   stacks_.flush();
   blocks_.flush();
   set_current_worker(nullptr);
@@ -87,7 +88,8 @@ fiber* worker::find_work() noexcept {
     // relaxed: set before the run began
     if (RINGO_UNLIKELY(exploring.load(std::memory_order_relaxed))) {
       if ((f = exploration::instance().choose(*this)) != nullptr) return f;
-      if (!collect()) sleep();
+      collect(false);
+      if (!has_work()) sleep();
       continue;
     }
     if (f == nullptr) {
@@ -100,10 +102,15 @@ fiber* worker::find_work() noexcept {
     }
     if (f == nullptr) f = take_local();
     if (f == nullptr) f = take_injected();
-    if (f == nullptr && collect()) continue;
-    if (f == nullptr) f = search();
     if (f == nullptr) {
-      if (!stack_pool::trim_all(trim_batch) && !owner_.trim().step(owner_, steady_clock::now())) {
+      collect(true);
+      if (has_work()) continue;  // timers may also make fibers ready by themselves
+      f = search();
+    }
+    if (f == nullptr) {
+      if (stack_pool::trim_all(trim_batch) || owner_.trim().step(owner_, steady_clock::now())) {
+        collect(false);
+      } else {
         sleep();
       }
       continue;
@@ -148,8 +155,12 @@ fiber* worker::attend(bool& over) noexcept {
   }
 }
 
+bool worker::has_work() const noexcept {
+  return !next_.empty() || !queue_.empty();
+}
+
 fiber* worker::poll() noexcept {
-  collect();
+  collect(false);
   // A pair that keeps waking each other through the run-next slot shares one slice; here it ends.
   // Nobody is woken for it: this worker gets to it as soon as it would have.
   if (fiber* f = next_.take(); f != nullptr && !queue_.push(f)) push_back(f);
@@ -178,32 +189,50 @@ fiber* worker::take_injected() noexcept {
 }
 
 /// Queues the fibers whose operations have ended, behind all that wait: those in the inject queue
-/// would otherwise be overtaken again and again by connections that are ready soon after.
-void worker::push_ended(engine& source, fiber_queue& ended) noexcept {
-  const bool others_are_behind = !owner_.injected().empty();
-  std::uint32_t count = 0;
-  for (; fiber* f = ended.pop(); ++count) {
-    if (!wake(*f)) continue;
-    if (others_are_behind) {
-      owner_.injected().push(f);
-    } else {
-      push_back(f);
-    }
+/// would otherwise be overtaken again and again by connections that are ready soon after. How many
+/// it has queued here, of which nobody else knows yet.
+std::uint32_t worker::push_ended(fiber_queue& ended) noexcept {
+  if (!owner_.injected().empty()) {
+    owner_.inject_ended(*source_, ended);
+    return 0;
   }
-  source.handed_over(count);
-  if (others_are_behind && count != 0) owner_.offer_work();
+  std::uint32_t count = 0;
+  const std::uint32_t taken = wake_all(ended, count);
+  while (fiber* f = ended.pop()) enqueue(f);
+  source_->handed_over(taken);
+  return count;
 }
 
-/// Takes what timers and completions have made ready. True: there was something.
-bool worker::collect() noexcept {
+/// After so many fibers were queued here: somebody who sleeps may have a share in them. The first
+/// is for the caller itself if it has nothing else to do.
+void worker::share(std::uint32_t count, bool idle) noexcept {
+  if (count > (idle ? 1U : 0U) && owner_.gate().help_needed()) owner_.wake_one();
+}
+
+/// Nobody's work is there to be looked for: completions are collected by the call that sleeps.
+bool worker::sleep_comes_next() const noexcept {
+  return owner_.worker_count() == 1;
+}
+
+/// How many fibers it has queued here, of which nobody else knows yet.
+std::uint32_t worker::expire_timers() noexcept {
   read_clock();
   fiber_queue ready_fibers;
   if (timers_.next() != never) timers_.expire(steady_clock::now(), ready_fibers);
-  while (fiber* f = ready_fibers.pop()) push_back(f);
-  fiber_queue ended;
-  source_->reap(ended);
-  push_ended(*source_, ended);
-  return !next_.empty() || !queue_.empty();  // timers may also make fibers ready by themselves
+  std::uint32_t count = 0;
+  for (; fiber* f = ready_fibers.pop(); ++count) enqueue(f);
+  return count;
+}
+
+/// Takes what timers and completions have made ready.
+void worker::collect(bool idle) noexcept {
+  std::uint32_t count = expire_timers();
+  if (!idle || !sleep_comes_next()) {
+    fiber_queue ended;
+    source_->reap(ended);
+    count += push_ended(ended);
+  }
+  share(count, idle);
 }
 
 /// Sets calm_ if it leaves a queue alone for now.
@@ -263,18 +292,17 @@ void worker::sleep() noexcept {
   sleeps_.set(sleeps_.get() + 1);
   const auto kind = gate.sleep(this, calm_);
   const bool work = kind.calm ? !owner_.injected().empty() : owner_.work_visible();
+  fiber_queue ended;
   if (!work && (attention_.load() & ~explored) == 0) {
     time_point deadline = timers_.next();
     if (kind.calm) {
       deadline = std::min(deadline, steady_clock::now() + idle_gate::calm_nap);
     }
     if (kind.last) owner_.check_deadlock();
-    fiber_queue ended;
     active_.store(false);
     source_->wait(deadline, ended);
     runs_again();
     read_clock();
-    push_ended(*source_, ended);
   }
   // Taken out by a waker: it has counted this worker as searching. And who queued work during a nap
   // relied on its end: this worker looks, unless another one does.
@@ -283,6 +311,8 @@ void worker::sleep() noexcept {
   } else if (kind.calm) {
     searching_ = gate.start_searching(owner_.tokens());
   }
+  // Not before, or this worker might be the one that is woken for it.
+  share(push_ended(ended), !searching_);
 }
 
 /// For the monitor: this worker may get stuck from now on, and not since before it slept.
@@ -290,15 +320,6 @@ void worker::runs_again() noexcept {
   ticks_.set(ticks_.get() + 1);
   active_.store(true);
   owner_.stir_monitor();
-}
-
-/// Queues the fibers whose operations have ended where others find them.
-void worker::inject_ended(fiber_queue& ended) noexcept {
-  std::uint32_t count = 0;
-  for (; fiber* f = ended.pop(); ++count) {
-    if (wake(*f)) owner_.inject(f);
-  }
-  source_->handed_over(count);
 }
 
 /// Everything queued here goes to where others find it.
@@ -312,7 +333,7 @@ void worker::drain() noexcept {
 }
 
 bool worker::others_wait() const noexcept {
-  return !next_.empty() || !queue_.empty() || !owner_.injected().empty();
+  return has_work() || !owner_.injected().empty();
 }
 
 /// Says that it blocks before it looks for others that wait; who queues work looks for workers that
@@ -352,13 +373,13 @@ void worker::rest() noexcept {
     active_.store(false);
     source_->wait(timers_.next(), ended);
     runs_again();
-    inject_ended(ended);
+    owner_.inject_ended(*source_, ended);
     if (owner_.rest_ends(*this)) return;
     fiber_queue ready_fibers;
     timers_.expire(steady_clock::now(), ready_fibers);
     while (fiber* f = ready_fibers.pop()) owner_.inject(f);
     source_->reap(ended);
-    inject_ended(ended);
+    owner_.inject_ended(*source_, ended);
     drain();  // what a timer made ready by itself
   }
 }
