@@ -12,6 +12,7 @@ import time
 from fractions import Fraction
 
 import databases
+import debugging
 import downloads
 import servers
 
@@ -393,4 +394,4 @@ def make_long_path(top):
 
 
 if __name__ == "__main__":
-    {**vars(servers), **vars(downloads), **vars(databases), **globals()}[sys.argv[1] + "_check"](*sys.argv[2:])
+    {**vars(servers), **vars(downloads), **vars(databases), **vars(debugging), **globals()}[sys.argv[1] + "_check"](*sys.argv[2:])

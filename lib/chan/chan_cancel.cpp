@@ -103,12 +103,20 @@ struct cancellable_wait : cancellation::listener {
     const bool own = self.op.channel == nullptr || self.op.channel->is_bubbled();
     return own ? self.stop->reach(*self.who) : durability::shared;
   }
+  /// Not instrumented: every worker stands still.
+  RINGO_NO_TSAN static void waits_for(void* subject, wait_objects& found) noexcept {
+    const auto& self = *static_cast<cancellable_wait*>(subject);
+    if (const chan_core* channel = self.place.owner.load()) channel->note_in(found);
+    note_cancellation(self, found);
+  }
   template <bool Sending, bool Nil>
   static constexpr park_kind kind{reason_of(Sending, Nil),
                                   &cancellable_wait::after,
                                   &cancellable_wait::claim,
                                   &cancellable_wait::dropped,
-                                  &cancellable_wait::durable};
+                                  &cancellable_wait::durable,
+                                  nullptr,
+                                  &cancellable_wait::waits_for};
   const park_kind& my_kind() const noexcept {
     if (op.channel == nullptr) return op.sending ? kind<true, true> : kind<false, true>;
     return op.sending ? kind<true, false> : kind<false, false>;

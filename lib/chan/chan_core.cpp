@@ -61,10 +61,25 @@ struct chan_waits {
     return owner->is_bubbled() ? durability::durable : durability::shared;
   }
 
-  static constexpr park_kind send{
-      "chan send", &chan_waits::after, &chan_waits::claim_send, nullptr, &chan_waits::durable};
-  static constexpr park_kind recv{
-      "chan receive", &chan_waits::after, &chan_waits::claim_recv, nullptr, &chan_waits::durable};
+  /// Not instrumented, as all that looks at waiters of others: every worker stands still.
+  RINGO_NO_TSAN static void waits_for(void* subject, wait_objects& found) noexcept {
+    if (const chan_core* owner = static_cast<waiter*>(subject)->owner.load()) owner->note_in(found);
+  }
+
+  static constexpr park_kind send{"chan send",
+                                  &chan_waits::after,
+                                  &chan_waits::claim_send,
+                                  nullptr,
+                                  &chan_waits::durable,
+                                  nullptr,
+                                  &chan_waits::waits_for};
+  static constexpr park_kind recv{"chan receive",
+                                  &chan_waits::after,
+                                  &chan_waits::claim_recv,
+                                  nullptr,
+                                  &chan_waits::durable,
+                                  nullptr,
+                                  &chan_waits::waits_for};
 };
 
 chan_core* chan_core::make(const element_type& type, std::ptrdiff_t capacity) {
@@ -78,6 +93,13 @@ chan_core* chan_core::make(const element_type& type, std::ptrdiff_t capacity) {
   auto* core = ::new (memory) chan_core(type, wanted);
   core->buffer_ = static_cast<std::byte*>(memory) + offset;
   return core;
+}
+
+RINGO_NO_TSAN void chan_core::note_in(wait_objects& found) const noexcept {
+  // A feeder, such as a timer, knows it by ways of its own.
+  if (feeder_ != nullptr) return found.add(nullptr, 0, wait_objects::extent::part);
+  const std::size_t size = buffer_offset(type_) + capacity_ * type_.size;
+  found.add(this, size, wait_objects::extent::whole);
 }
 
 void chan_core::last_handle_gone() noexcept {
@@ -242,17 +264,21 @@ bool claim_always(void* /*subject*/) noexcept {
   return true;
 }
 
+void waits_for_nothing(void* /*subject*/, wait_objects& /*found*/) noexcept {}
+
+/// Of one that nothing ever wakes.
+constexpr park_kind for_ever(const char* reason) noexcept {
+  return {reason, after_nothing, claim_always, nullptr, always_durable, nullptr, waits_for_nothing};
+}
+
 [[noreturn]] void block_forever(const park_kind& kind) {
   for (;;) park(kind, nullptr);
 }
 
-constexpr park_kind nil_send{
-    "chan send (nil chan)", after_nothing, claim_always, nullptr, always_durable};
-constexpr park_kind nil_recv{
-    "chan receive (nil chan)", after_nothing, claim_always, nullptr, always_durable};
-constexpr park_kind nil_select{"select", after_nothing, claim_always, nullptr, always_durable};
-constexpr park_kind empty_select{
-    "select (no cases)", after_nothing, claim_always, nullptr, always_durable};
+constexpr park_kind nil_send = for_ever("chan send (nil chan)");
+constexpr park_kind nil_recv = for_ever("chan receive (nil chan)");
+constexpr park_kind nil_select = for_ever("select");
+constexpr park_kind empty_select = for_ever("select (no cases)");
 
 }  // namespace
 

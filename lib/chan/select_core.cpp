@@ -45,11 +45,18 @@ struct select_waits {
     });
     return outside ? durability::shared : durability::durable;
   }
+  /// Not instrumented: every worker stands still.
+  RINGO_NO_TSAN static void waits_for(void* subject, wait_objects& found) noexcept {
+    const auto& self = *static_cast<select_frame*>(subject);
+    for (std::uint32_t i = 0; i < self.channels_used; ++i) self.channels[i]->note_in(found);
+  }
   static constexpr park_kind kind{"select",
                                   &select_waits::after,
                                   &select_waits::claim,
                                   &select_waits::dropped,
-                                  &select_waits::durable};
+                                  &select_waits::durable,
+                                  nullptr,
+                                  &select_waits::waits_for};
 };
 
 namespace {

@@ -3,14 +3,16 @@
 #include <new>
 
 #include "base/write_all.hpp"
+#include "debug/fiber_infos.hpp"
 #include "sched/snapshot.hpp"
 #include "sched/symbol.hpp"
 
-namespace ringo::debug {
+namespace ringo::detail {
 namespace {
 
-fiber_info::status status_of(const ringo::detail::fiber_entry& entry) noexcept {
-  using ringo::detail::fiber_state;
+using debug::fiber_info;
+
+fiber_info::status status_of(const fiber_entry& entry) noexcept {
   switch (entry.state) {
     case fiber_state::parked: return fiber_info::status::waiting;
     case fiber_state::running: return fiber_info::status::running;
@@ -23,8 +25,7 @@ fiber_info::status status_of(const ringo::detail::fiber_entry& entry) noexcept {
 
 }  // namespace
 
-std::vector<fiber_info> fibers() {
-  ringo::detail::snapshot taken = ringo::detail::snapshot::take();
+std::vector<fiber_info> infos_of(snapshot taken) {
   std::vector<fiber_info> result;
   result.reserve(taken.fibers.size());
   for (auto& entry : taken.fibers) {
@@ -41,6 +42,14 @@ std::vector<fiber_info> fibers() {
          .frames = std::vector<const void*>(frames.begin, frames.begin + frames.size)});
   }
   return result;
+}
+
+}  // namespace ringo::detail
+
+namespace ringo::debug {
+
+std::vector<fiber_info> fibers() {
+  return ringo::detail::infos_of(ringo::detail::snapshot::take());
 }
 
 std::string symbol(const void* code) {

@@ -63,6 +63,23 @@ enum class durability : std::uint8_t {
   durable   ///< only a fiber of the bubble, or its clock
 };
 
+/// Takes down what a parked fiber waits for, to find out whether anything can still wake it.
+class wait_objects {
+ public:
+  enum class extent : std::uint8_t {
+    whole,  ///< a block of memory of its own, which handles point into
+    part    ///< a part of anything, such as a lock in a structure
+  };
+  wait_objects() = default;
+  wait_objects(const wait_objects&) = delete;
+  wait_objects& operator=(const wait_objects&) = delete;
+  /// Null: something that is not known. Then something may wake the fiber.
+  virtual void add(const void* object, std::size_t size, extent reaches) noexcept = 0;
+
+ protected:
+  ~wait_objects() = default;
+};
+
 /// What a fiber is parked on; one constant for each place that parks.
 struct park_kind {
   const char* reason;  ///< as dumps show it
@@ -79,6 +96,9 @@ struct park_kind {
   /// What a dump says behind the reason, such as an address; of a fiber that is held. Null: no
   /// more.
   void (*describe)(void* subject, char* text, std::size_t size) noexcept = nullptr;
+  /// All that could wake the fiber, while every worker stands still; nothing at all: nothing can.
+  /// Null: the world will, a timer or I/O.
+  void (*waits_for)(void* subject, wait_objects& found) noexcept = nullptr;
 };
 
 inline durability always_durable(void* /*subject*/) noexcept {

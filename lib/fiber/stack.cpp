@@ -24,7 +24,6 @@ namespace {
 #define MADV_POPULATE_WRITE 23  // Linux 5.14
 #endif
 
-constexpr std::size_t slab_size_min = std::size_t{16} << 20;
 // Unused stacks of a pool whose pages stay: 4 MiB at one page each.
 constexpr std::size_t warm_max = 1024;
 constexpr int size_classes = std::bit_width(stack_size_max / stack_size_min);
@@ -158,6 +157,7 @@ bool stack_pool::map_slab() noexcept {
   begin += skip;
   ::madvise(begin, bytes, MADV_NOHUGEPAGE);  // a huge page would commit 2 MiB for one parked fiber
   sanitizer_register_slab(begin, bytes);
+  slabs_.push_back(begin);
   slab_next_ = begin;
   slab_end_ = begin + bytes;
   return true;

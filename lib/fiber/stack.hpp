@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -28,6 +29,7 @@ inline constexpr std::size_t guard_size = 4 * page_size;
 inline constexpr std::size_t stack_size_min = 32 * 1024;
 inline constexpr std::size_t stack_size_max = std::size_t{1} << 30;
 inline constexpr std::size_t stack_size_default = 256 * 1024;
+inline constexpr std::size_t slab_size_min = std::size_t{16} << 20;
 inline constexpr std::size_t stack_batch_max = 32;  // stacks that are mapped or moved at a time
 
 /// A stack's lowest address and size. A plain value; `base == nullptr` means none.
@@ -72,6 +74,16 @@ class stack_pool {
   /// Trims every pool.
   static bool trim_all(std::size_t limit) noexcept;
 
+  /// Calls visit(begin, size) for each slab of every pool.
+  template <typename Visit>
+  static void for_each_slab(Visit visit) {
+    for (std::size_t size = stack_size_min; size <= stack_size_max; size *= 2) {
+      stack_pool& pool = of(size);
+      spin_guard guard(pool.lock_);
+      for (const std::byte* begin : pool.slabs_) visit(begin, std::max(size, slab_size_min));
+    }
+  }
+
   /// Unused stacks, with and without resident pages. For tests and statistics.
   std::size_t unused() const noexcept;
 
@@ -80,6 +92,7 @@ class stack_pool {
   std::size_t size_ = 0;  // immutable after construction
   std::vector<std::byte*> warm_ RINGO_GUARDED_BY(lock_);
   std::vector<std::byte*> cold_ RINGO_GUARDED_BY(lock_);
+  std::vector<const std::byte*> slabs_ RINGO_GUARDED_BY(lock_);
   std::byte* slab_next_ RINGO_GUARDED_BY(lock_) = nullptr;
   std::byte* slab_end_ RINGO_GUARDED_BY(lock_) = nullptr;
   std::atomic<bool> trimmable_{false};  // atomic: a hint that saves the lock

@@ -137,6 +137,12 @@ class cancellation {
   void await_cancel() const noexcept;
 };
 
+/// What a listener waits for, for park_kind.
+inline void note_cancellation(const cancellation::listener& l, wait_objects& found) noexcept {
+  const cancellation* owner = l.owner.load();  // null: it is gone
+  if (owner != nullptr) found.add(owner, sizeof *owner, wait_objects::extent::part);
+}
+
 /// sleep_until() that gives up: empty when the time has come, else the code. A cancellation that is
 /// done on entry wins.
 std::error_code sleep_until_time(cancellation& stop, time_point deadline) noexcept;

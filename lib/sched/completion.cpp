@@ -34,11 +34,16 @@ struct completion_waits {
     const auto& self = *static_cast<completion*>(subject);
     return self.finished_inside(*self.waiter_) ? durability::durable : durability::shared;
   }
+  static void waits_for(void* subject, wait_objects& found) noexcept {
+    found.add(subject, sizeof(completion), wait_objects::extent::part);
+  }
   static constexpr park_kind kind{"task join",
                                   &completion_waits::after,
                                   &completion_waits::claim,
                                   nullptr,
-                                  &completion_waits::durable};
+                                  &completion_waits::durable,
+                                  nullptr,
+                                  &completion_waits::waits_for};
 };
 
 bool completion::finish() noexcept {

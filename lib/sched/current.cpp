@@ -42,6 +42,7 @@ struct thread_identity {
 
 RINGO_TLS worker* tls_thread = nullptr;
 RINGO_TLS thread_identity tls_identity;
+RINGO_TLS int tls_mutexes = 0;
 
 }  // namespace
 
@@ -60,6 +61,16 @@ RINGO_NO_TSAN RINGO_NOINLINE worker* current_worker() noexcept {
 
 RINGO_NO_TSAN RINGO_NOINLINE void set_current_worker(worker* w) noexcept {
   ringo_tls_worker = w;
+}
+
+RINGO_NOINLINE void count_mutex(int change) noexcept {
+  if (tls_mutexes + change >= 0) tls_mutexes += change;
+}
+
+RINGO_NOINLINE int take_mutexes() noexcept {
+  const int count = tls_mutexes;
+  tls_mutexes = 0;
+  return count;
 }
 
 RINGO_NO_TSAN RINGO_NOINLINE worker* worker_of_thread() noexcept {

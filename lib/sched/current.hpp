@@ -41,4 +41,10 @@ fiber* current_fiber();
 /// what belongs to the fiber and does not park.
 fiber* stack_owner();
 
+/// How many mutexes of the system this thread holds, as held_mutexes.cpp counts them. Never below
+/// 0: a fiber may unlock on another thread what it has locked here.
+void count_mutex(int change) noexcept;
+/// And begins again with none, so that no later fiber is blamed.
+int take_mutexes() noexcept;
+
 }  // namespace ringo::detail

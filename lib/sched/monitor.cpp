@@ -135,6 +135,7 @@ void monitor::run() noexcept {
 }
 
 void monitor::look_around() noexcept {
+  const spin_guard guard(looking_);
   const time_point now = steady_clock::now();
   const std::uint32_t count = owner_.worker_count();
   if (records_.size() < count) records_.resize(count);

@@ -67,6 +67,9 @@ class monitor {
   static constexpr auto patience = std::chrono::milliseconds(10);
   static constexpr auto long_patience = std::chrono::seconds(1);
 
+  /// Held while it looks; who holds it keeps the monitor from touching anything.
+  spinlock& looking() noexcept { return looking_; }
+
   explicit monitor(scheduler& owner) noexcept : owner_(owner) {}
 
   /// Fatal when the kernel has no descriptors or no thread for it.
@@ -99,6 +102,7 @@ class monitor {
 
   scheduler& owner_;
   pthread_t thread_{};
+  spinlock looking_;
   int set_ = -1;  // an epoll set
   wake_event bell_;
   std::atomic<bool> asleep_{false};

@@ -7,8 +7,8 @@
 
 #include "source/clock.hpp"
 
-/// Gives back what deep calls have left on the stacks of fibers that are parked for long; and, after
-/// each round, pipes that nobody uses.
+/// Gives back what deep calls have left on the stacks of fibers that are parked for long; and,
+/// after each round, pipes that nobody uses.
 ///
 /// A worker that has run out of work passes over some of the control blocks, at most once a second.
 /// A fiber that it finds parked twice, without having run in between, is held, and the pages below

@@ -19,6 +19,7 @@
 #include "sched/deadlock.hpp"
 #include "sched/exploration.hpp"
 #include "sched/park.hpp"
+#include "sched/parked_watch.hpp"
 #include "sched/traceback.hpp"
 
 namespace ringo::detail {
@@ -111,16 +112,18 @@ void scheduler::start_unstarted() {
 }
 
 void scheduler::serve_until_main_ended() noexcept {
+  parked_watch watch;
   for (;;) {
     const std::uint32_t seen = for_caller_.load();
     if ((seen & 1) != 0) return;
     serve_reports();
+    watch.step();
     {
       spin_guard guard(token_lock_);
       start_unstarted();
     }
     files_.start_threads();
-    futex_wait(for_caller_, seen, nanoseconds(-1));
+    futex_wait(for_caller_, seen, watch.patience());
   }
 }
 

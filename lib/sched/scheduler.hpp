@@ -106,6 +106,8 @@ class scheduler {
   }
   const settings& config() const noexcept { return settings_; }
   idle_gate& gate() noexcept { return gate_; }
+  monitor& watcher() noexcept { return monitor_; }
+  std::int32_t caller_thread() const noexcept { return caller_thread_.load(); }
   inject_queue& injected() noexcept { return injected_; }
   parked_trim& trim() noexcept { return trim_; }
   file_pool& files() noexcept { return files_; }

@@ -107,10 +107,18 @@ class writer {
     std::size_t first = 0;
     std::size_t last = frames.size;
     if (!show_runtime_) {
-      while (first < last && is_runtime(frame(frames.begin[first]))) ++first;
-      while (first < last && is_runtime(frame(frames.begin[last - 1]))) --last;
-      // Nothing is the user's: something must be shown.
-      if (first == last) std::tie(first, last) = std::tuple(std::size_t{0}, frames.size);
+      const auto cut = [&](auto is_not_shown) {
+        first = 0;
+        last = frames.size;
+        while (first < last && is_not_shown(frame(frames.begin[first]))) ++first;
+        while (first < last && is_not_shown(frame(frames.begin[last - 1]))) --last;
+        return first < last;
+      };
+      // Nothing is the user's alone: it may be inlined into what calls it. Else something is shown.
+      if (!cut(is_ringos) && !cut(is_runtime)) {
+        first = 0;
+        last = frames.size;
+      }
     }
     for (; first < last; ++first) text_ += "    " + frame(frames.begin[first]) + "\n";
     // As Go says it.
@@ -119,12 +127,29 @@ class writer {
     }
   }
 
+  /// Of the library, whatever is inlined into it.
+  static bool is_ringos(std::string_view frame) noexcept {
+    // The last ones: how an exception comes to an end in the fiber's first frame.
+    constexpr std::array beginnings{"ringo::",
+                                    "_ZN5ringo",
+                                    "ringo_first_frame",
+                                    "_Unwind_RaiseException",
+                                    "__cxa_throw",
+                                    "libstdc++.so"};
+    return begins_with(frame, beginnings) || is_runtime(frame);
+  }
+
   /// How a fiber comes to rest, and how it began; not what has a function of the user's inlined.
   static bool is_runtime(std::string_view frame) noexcept {
     constexpr std::array beginnings{
         "ringo::detail::", "_ZN5ringo6detail", "ringo_call_with_personality", "make_fcontext"};
     if (frame.find("{lambda") != std::string_view::npos) return false;
-    return std::any_of(beginnings.begin(), beginnings.end(), [frame](std::string_view beginning) {
+    return begins_with(frame, beginnings);
+  }
+
+  template <std::size_t Count>
+  static bool begins_with(std::string_view frame, const std::array<const char*, Count>& any) {
+    return std::any_of(any.begin(), any.end(), [frame](std::string_view beginning) {
       return frame.substr(0, beginning.size()) == beginning;
     });
   }

@@ -7,6 +7,7 @@
 #include "sched/bubble.hpp"
 #include "sched/current.hpp"
 #include "sched/exploration.hpp"
+#include "sched/held_mutexes.hpp"
 #include "sched/park.hpp"
 #include "sched/park_thread.hpp"
 #include "sched/scheduler.hpp"
@@ -178,6 +179,7 @@ context& worker::start_fiber(departure& last) noexcept {
 void park(const park_kind& kind, void* subject) noexcept {
   worker* w = current_worker();
   if (RINGO_LIKELY(w != nullptr)) {
+    warn_of_held_mutexes();
     w->park(kind, subject);
   } else {
     park_thread(kind, subject);

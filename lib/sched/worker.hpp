@@ -104,8 +104,11 @@ class worker {
     token_asked = 4,  ///< there are fewer run tokens than before: perhaps give up yours
     token_lost = 8,   ///< the run token went elsewhere: its fiber blocks the thread, or is late
     forked = 16,      ///< this is the child of a fork: the other threads do not exist
+    halted = 64,      ///< stand still until that is over: see world_stop.hpp
     explored = 32     ///< every choice is the exploration's; for the whole run
   };
+  void go_on() noexcept { attention_.fetch_and(~static_cast<std::uint32_t>(halted)); }
+  bool is_halted() const noexcept { return (attention_.load() & halted) != 0; }
   void call(attention bits) noexcept {
     attention_.fetch_or(bits);
     source_->wake();
@@ -149,6 +152,11 @@ class worker {
   fiber* departing() const noexcept {
     return departing_.load(std::memory_order_acquire);  // pairs with after_park()
   }
+
+  std::atomic<std::uint32_t> stands_since{0};  // atomic: see world_stop.hpp
+  /// While it stands: where the live part of its thread's stack begins. Atomic: as above.
+  std::atomic<const void*> stands_at{nullptr};
+  const context& loop() const noexcept { return loop_; }
 
   // Guarded by the scheduler's token lock.
   bool has_token() const noexcept { return has_token_; }

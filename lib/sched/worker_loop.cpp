@@ -18,6 +18,7 @@
 #include "sched/steal_order.hpp"
 #include "sched/worker.hpp"
 #include "sched/worker_switch.hpp"
+#include "sched/world_stop.hpp"
 
 /// The loop's side of a worker: everything here runs on the thread's own stack.
 ///
@@ -137,6 +138,10 @@ fiber* worker::attend(bool& over) noexcept {
     if (RINGO_LIKELY((asked & ~explored) == 0)) return nullptr;
     const bool is_pinned = (asked & pinned) != 0;
     if ((asked & forked) != 0) refuse_after_fork();
+    if ((asked & halted) != 0) {
+      stand_still(*this);
+      continue;
+    }
     if ((asked & stop) != 0) {
       over = true;
       return nullptr;
@@ -373,6 +378,7 @@ void worker::rest() noexcept {
     active_.store(false);
     source_->wait(timers_.next(), ended);
     runs_again();
+    if ((attention_.load() & halted) != 0) stand_still(*this);
     owner_.inject_ended(*source_, ended);
     if (owner_.rest_ends(*this)) return;
     fiber_queue ready_fibers;

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <system_error>
 
 #include "fiber/fiber.hpp"
@@ -61,6 +64,9 @@ class engine : public carrier {
   /// Whether operations need the descriptor's poll_entry: the engine tells when to try again, and
   /// carries out nothing.
   virtual bool needs_entry() const noexcept { return false; }
+
+  /// Memory that it shares with the kernel, where the addresses of ended operations stay.
+  virtual std::array<std::span<const std::byte>, 3> shared_memory() const noexcept { return {}; }
 
   /// False: its worker has no right to run fibers, so that what completes here goes a long way. Any
   /// thread.

@@ -112,6 +112,9 @@ class ring_engine final : public engine {
   void submit_for_owner() noexcept override { queues_.submit_for_owner(); }
   void wake() noexcept override { wake_.signal(); }
   int fd() const noexcept override { return queues_.fd(); }
+  std::array<std::span<const std::byte>, 3> shared_memory() const noexcept override {
+    return queues_.shared_memory();
+  }
   void start(operation& op) noexcept override;
   [[nodiscard]] fiber* cancel(operation& op) noexcept override;
   void cancel_all(fiber_queue& ended) noexcept override;

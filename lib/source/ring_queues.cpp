@@ -73,4 +73,13 @@ int ring_queues::enter_until(unsigned count, unsigned wanted, time_point deadlin
                sizeof argument);
 }
 
+std::array<std::span<const std::byte>, 3> ring_queues::shared_memory() const noexcept {
+  const auto part = [](const void* begin, std::size_t size) {
+    return std::span(static_cast<const std::byte*>(begin), begin != nullptr ? size : 0);
+  };
+  return {part(ring_.sq.sqes, *ring_.sq.kring_entries * sizeof(io_uring_sqe)),
+          part(ring_.sq.ring_ptr, ring_.sq.ring_sz),
+          part(ring_.cq.ring_ptr, ring_.cq.ring_sz)};
+}
+
 }  // namespace ringo::detail

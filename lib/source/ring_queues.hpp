@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <liburing.h>
 #include <sys/syscall.h>
@@ -82,6 +84,8 @@ class ring_queues {
     return enter_until(unsubmitted(), wanted, deadline);
   }
   /// The same, but hands over nothing.
+  std::array<std::span<const std::byte>, 3> shared_memory() const noexcept;
+
   int wait(time_point deadline) noexcept { return enter_until(0, 1, deadline); }
 
   // Anybody's.

@@ -40,6 +40,7 @@ void timer_heap::sift_down(std::size_t place, entry moving) noexcept {
 void timer_heap::unlink(std::size_t place) noexcept {
   entries_[place].timer->place = timer_node::unlinked;
   const entry last = entries_.back();
+  wipe(&entries_.back(), 1);
   entries_.pop_back();
   if (place == entries_.size()) return;
   if (place > 0 && last.when < entries_[(place - 1) / 4].when) {
@@ -47,6 +48,23 @@ void timer_heap::unlink(std::size_t place) noexcept {
   } else {
     sift_down(place, last);
   }
+}
+
+/// Leaves no pointers behind in memory that is given up: timers are parts of other things, which a
+/// search of memory would take for reachable.
+void timer_heap::wipe(entry* begin, std::size_t count) noexcept {
+  std::fill_n(begin, count, entry{});
+  asm volatile("" ::"r"(begin) : "memory");  // else the compiler saves itself the trouble
+}
+
+/// As a vector does by itself.
+void timer_heap::grow() {
+  constexpr std::size_t room_min = 64;
+  std::vector<entry> larger;
+  larger.reserve(std::max(room_min, 2 * entries_.size()));
+  larger.assign(entries_.begin(), entries_.end());
+  wipe(entries_.data(), entries_.size());
+  entries_.swap(larger);
 }
 
 bool timer_heap::add(timer_node& timer, time_point when) {
@@ -64,6 +82,7 @@ bool timer_heap::link(timer_node& timer, time_point when) {
   RINGO_ASSERT(timer.place == timer_node::unlinked);
   // relaxed: whoever removes the timer has learned of it from its owner
   timer.home.store(this, std::memory_order_relaxed);
+  if (entries_.size() == entries_.capacity()) grow();
   entries_.push_back({when, &timer});
   sift_up(entries_.size() - 1, {when, &timer});
   if (timer.place != 0) return false;

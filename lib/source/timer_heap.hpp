@@ -83,8 +83,8 @@ class timer_heap {
 
  private:
   struct entry {
-    time_point when;
-    timer_node* timer;
+    time_point when{};
+    timer_node* timer = nullptr;
   };
 
   spinlock lock_;
@@ -93,6 +93,8 @@ class timer_heap {
       never.time_since_epoch().count()};  // atomic: copy of the earliest
 
   bool link(timer_node& timer, time_point when) RINGO_REQUIRES(lock_);
+  void grow() RINGO_REQUIRES(lock_);
+  static void wipe(entry* begin, std::size_t count) noexcept;
   void sift_up(std::size_t place, entry moving) noexcept RINGO_REQUIRES(lock_);
   void sift_down(std::size_t place, entry moving) noexcept RINGO_REQUIRES(lock_);
   void unlink(std::size_t place) noexcept RINGO_REQUIRES(lock_);

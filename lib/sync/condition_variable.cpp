@@ -143,7 +143,9 @@ struct condition_waits {
                                           &condition_waits::after,
                                           &condition_waits::claim,
                                           &queue::dropped,
-                                          &condition_waits::durable};
+                                          &condition_waits::durable,
+                                          nullptr,
+                                          &detail::waits_for<std::uint32_t>};
 };
 
 /// False: withdrawn already. Who withdraws it later finds it in the queue.

@@ -72,8 +72,13 @@ struct mutex_waits {
     // An unlock may have relied on it: the next one is to be woken.
     if (lock.try_lock()) lock.unlock();
   }
-  static constexpr detail::park_kind kind{
-      "sync.Mutex.Lock", &queue::after_wait, &queue::claim, &mutex_waits::dropped};
+  static constexpr detail::park_kind kind{"sync.Mutex.Lock",
+                                          &queue::after_wait,
+                                          &queue::claim,
+                                          &mutex_waits::dropped,
+                                          nullptr,
+                                          nullptr,
+                                          &detail::waits_for<std::uint32_t>};
 };
 
 void mutex::forget_woken() noexcept {

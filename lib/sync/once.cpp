@@ -3,6 +3,7 @@
 #include <ringo/detail/explore_point.hpp>
 
 #include "sched/park.hpp"
+#include "sync/sync_cancel.hpp"
 
 /// Word: 0 -> running -> finished, below it the two flags of sync_queue. The step to `finished` is
 /// the runner's last touch: by compare-exchange when nobody waits, else as the word that is
@@ -13,7 +14,13 @@ namespace {
 
 using queue = detail::sync_queue<std::uint32_t>;
 
-constexpr detail::park_kind waits{"sync.Once", &queue::after_wait, &queue::claim};
+constexpr detail::park_kind waits{"sync.Once",
+                                  &queue::after_wait,
+                                  &queue::claim,
+                                  nullptr,
+                                  nullptr,
+                                  nullptr,
+                                  &detail::waits_for<std::uint32_t>};
 
 }  // namespace
 

@@ -51,15 +51,27 @@ constexpr detail::grant_rules rules{&enter, &settle, &give_back};
 detail::durability durable(void* subject) noexcept {
   return detail::reach_of(*static_cast<detail::sync_waiter<std::uint64_t>*>(subject));
 }
-constexpr detail::park_kind waits{
-    "semaphore.Acquire", &queue::after_wait, &queue::claim, &queue::dropped};
-constexpr detail::park_kind waits_in_bubble{
-    "semaphore.Acquire", &queue::after_wait, &queue::claim, &queue::dropped, &durable};
+constexpr detail::park_kind waits{"semaphore.Acquire",
+                                  &queue::after_wait,
+                                  &queue::claim,
+                                  &queue::dropped,
+                                  nullptr,
+                                  nullptr,
+                                  &detail::waits_for<std::uint64_t>};
+constexpr detail::park_kind waits_in_bubble{"semaphore.Acquire",
+                                            &queue::after_wait,
+                                            &queue::claim,
+                                            &queue::dropped,
+                                            &durable,
+                                            nullptr,
+                                            &detail::waits_for<std::uint64_t>};
 constexpr detail::park_kind waits_in_vain{"semaphore.Acquire (more than there are)",
                                           &queue::after_wait,
                                           &queue::claim,
                                           &queue::dropped,
-                                          &durable};
+                                          &durable,
+                                          nullptr,
+                                          &detail::waits_for<std::uint64_t>};
 
 }  // namespace
 

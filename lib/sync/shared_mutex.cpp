@@ -3,6 +3,7 @@
 #include <ringo/error.hpp>
 
 #include "sched/park.hpp"
+#include "sync/sync_cancel.hpp"
 
 /// Word: a bit for the writer that holds it, above it the number of readers that do; below, the
 /// flags of sync_queue. Never both a writer and readers.
@@ -55,10 +56,20 @@ struct shared_mutex_rules {
   }
   static constexpr detail::grant_rules rules{&enter, &settle, &give_back};
 
-  static constexpr detail::park_kind writes{
-      "sync.RWMutex.Lock", &queue::after_wait, &queue::claim, &queue::dropped};
-  static constexpr detail::park_kind reads{
-      "sync.RWMutex.RLock", &queue::after_wait, &queue::claim, &queue::dropped};
+  static constexpr detail::park_kind writes{"sync.RWMutex.Lock",
+                                            &queue::after_wait,
+                                            &queue::claim,
+                                            &queue::dropped,
+                                            nullptr,
+                                            nullptr,
+                                            &detail::waits_for<std::uint64_t>};
+  static constexpr detail::park_kind reads{"sync.RWMutex.RLock",
+                                           &queue::after_wait,
+                                           &queue::claim,
+                                           &queue::dropped,
+                                           nullptr,
+                                           nullptr,
+                                           &detail::waits_for<std::uint64_t>};
 };
 
 void shared_mutex::lock_slow() {

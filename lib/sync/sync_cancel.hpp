@@ -53,6 +53,16 @@ RINGO_NO_TSAN durability reach_of(const sync_waiter<Word>& self) noexcept {
   return stop != nullptr ? stop->reach(*self.who) : durability::shared;
 }
 
+/// What a waiter waits for, for park_kind. Not instrumented: every worker stands still.
+template <typename Word>
+RINGO_NO_TSAN void waits_for(void* subject, wait_objects& found) noexcept {
+  const auto& self = *static_cast<sync_waiter<Word>*>(subject);
+  // Null: it is gone, or a waker has it in hand.
+  const sync_queue<Word>* owner = self.owner.load();
+  found.add(owner, sizeof *owner, wait_objects::extent::part);
+  if (self.listener != nullptr) note_cancellation(*self.listener, found);
+}
+
 /// Nobody calls off the waiter afterwards, nor is just doing so. At the end of the run, or of the
 /// primitive.
 inline void stop_listening(sync_listener* listener) noexcept {

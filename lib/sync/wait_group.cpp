@@ -36,7 +36,9 @@ struct wait_group_waits {
                                           &queue::after_wait,
                                           &queue::claim,
                                           &queue::dropped,
-                                          &wait_group_waits::durable};
+                                          &wait_group_waits::durable,
+                                          nullptr,
+                                          &detail::waits_for<std::uint64_t>};
 };
 
 /// Of a group whose counter is at `word`; `n` is about to be added.

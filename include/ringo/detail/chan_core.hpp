@@ -36,6 +36,7 @@
 namespace ringo::detail {
 
 struct fiber;
+class wait_objects;
 class chan_core;
 struct select_frame;
 
@@ -161,6 +162,9 @@ class chan_core {
   void close();
   /// close() of an open channel, but what it wakes is only collected. For who holds a lock.
   void close_into(intrusive_queue<fiber>& woken) noexcept;
+
+  /// For who waits in one of its queues, while every worker stands still.
+  void note_in(wait_objects& found) const noexcept;
 
   /// A snapshot.
   bool has_receivers() const noexcept {

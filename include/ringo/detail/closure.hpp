@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -36,6 +37,9 @@ class closure {
 
   void operator()() { invoke_(storage_); }
   void destroy() noexcept { destroy_(storage_); }
+
+  /// Where the callable is, or what owns it.
+  std::span<const std::byte> storage() const noexcept { return storage_; }
 
  private:
   void (*invoke_)(void*) = nullptr;
