@@ -4,3 +4,6 @@
 
 #include <ringo/debug/dump.hpp>
 #include <ringo/debug/leaks.hpp>
+#include <ringo/debug/metrics.hpp>
+#include <ringo/debug/serve.hpp>
+#include <ringo/debug/trace.hpp>

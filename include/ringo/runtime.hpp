@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -35,19 +36,49 @@ struct options {
   std::chrono::nanoseconds exit_grace = std::chrono::seconds(1);
 };
 
+/// How long fibers that were ready have waited for a worker.
+struct wait_histogram {
+  static constexpr std::size_t buckets = 24;
+  /// counts[i]: waits of at most 2^i us, and longer than those of counts[i - 1]. The last: of all
+  /// that were longer.
+  std::array<std::uint64_t, buckets> counts{};
+  std::chrono::nanoseconds total{0};  ///< of all that were counted
+
+  static constexpr std::chrono::microseconds limit(std::size_t bucket) noexcept {
+    return std::chrono::microseconds(std::int64_t{1} << bucket);
+  }
+};
+
 /// A snapshot of counters; see stats().
 struct statistics {
-  std::size_t fibers = 0;      ///< alive, the main fiber included
+  std::size_t fibers = 0;      ///< alive, the main fiber included; the sum of the next four
+  std::size_t running = 0;     ///< of those: a thread computes for them
+  std::size_t runnable = 0;    ///< wait for a worker
+  std::size_t blocking = 0;    ///< in blocking()
+  std::size_t parked = 0;      ///< wait for something else
   std::uint64_t spawned = 0;   ///< since run() began
+  std::uint64_t ended = 0;     ///< since then
   std::uint32_t workers = 0;   ///< fibers that may run at a time
   std::uint32_t threads = 0;   ///< of ringo
   std::uint64_t switches = 0;  ///< scheduling points, polls included
+  std::uint64_t parks = 0;     ///< times a fiber went to wait for something, but in blocking()
   std::uint64_t steals = 0;    ///< successful ones
   std::uint64_t sleeps = 0;    ///< times a worker went to sleep
   std::uint64_t handoffs = 0;  ///< turns that were taken from fibers that blocked or computed on
   /// Stacks whose overflow would not be noticed, made since the process began; see
   /// docs/internals/stacks.md.
   std::size_t unguarded_stacks = 0;
+  /// Address space that all stacks of the process have, used or not.
+  std::size_t stack_bytes_reserved = 0;
+  std::size_t stacks_warm = 0;  ///< unused, with their pages: one at least, as many as they needed
+  std::size_t stacks_cold = 0;  ///< unused, their pages given back
+  /// Engines: system calls (io_uring_enter; epoll_wait and epoll_ctl), and operations that have
+  /// ended, which some of those calls brought many of. Input and output that succeeds at once is no
+  /// such operation.
+  std::uint64_t engine_calls = 0;
+  std::uint64_t completions = 0;
+  /// Of one fiber in some 256 scheduling points of a worker.
+  wait_histogram run_queue_wait;
 };
 
 namespace detail {

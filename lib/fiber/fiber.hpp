@@ -141,7 +141,7 @@ struct alignas(cache_line) fiber {
   std::atomic<const park_kind*> kind{nullptr};
   std::atomic<void*> subject{nullptr};
   std::atomic<std::byte*> stack_base{nullptr};  // as `at`; null: not started
-  std::atomic<worker*> pinned_to{nullptr};      // written by the fiber itself, read by dispatchers
+  std::atomic<worker*> pinned_to{nullptr};      // see sched/queue_stamp.hpp
   std::atomic<std::uint64_t> id{0};             // written by the spawner; read by dumps
 
   // What runs.

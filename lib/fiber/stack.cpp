@@ -59,6 +59,7 @@ bool guard_install_works() noexcept {
 
 std::atomic<std::size_t> mprotect_guards{0};
 std::atomic<std::size_t> unguarded{0};
+std::atomic<std::size_t> reserved{0};
 
 void make_guard(std::byte* base) noexcept {
   if (guard_install_works() && ::madvise(base, guard_size, MADV_GUARD_INSTALL) == 0) return;
@@ -158,6 +159,7 @@ bool stack_pool::map_slab() noexcept {
   ::madvise(begin, bytes, MADV_NOHUGEPAGE);  // a huge page would commit 2 MiB for one parked fiber
   sanitizer_register_slab(begin, bytes);
   slabs_.push_back(begin);
+  reserved.fetch_add(bytes, std::memory_order_relaxed);  // relaxed: a statistic
   slab_next_ = begin;
   slab_end_ = begin + bytes;
   return true;
@@ -227,6 +229,18 @@ bool stack_pool::trim_all(std::size_t limit) noexcept {
 std::size_t stack_pool::unused() const noexcept {
   spin_guard guard(lock_);
   return warm_.size() + cold_.size();
+}
+
+stack_pool::usage stack_pool::total() noexcept {
+  usage sum;
+  sum.reserved = reserved.load(std::memory_order_relaxed);  // relaxed: a statistic
+  for (std::size_t size = stack_size_min; size <= stack_size_max; size *= 2) {
+    const stack_pool& pool = of(size);
+    spin_guard guard(pool.lock_);
+    sum.warm += pool.warm_.size();
+    sum.cold += pool.cold_.size();
+  }
+  return sum;
 }
 
 // All of stack_cache is relaxed: only one thread touches it, see the class.

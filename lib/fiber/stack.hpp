@@ -86,6 +86,13 @@ class stack_pool {
 
   /// Unused stacks, with and without resident pages. For tests and statistics.
   std::size_t unused() const noexcept;
+  /// The same, apart, of every pool.
+  struct usage {
+    std::size_t reserved = 0;  // bytes of address space, for all stacks
+    std::size_t warm = 0;
+    std::size_t cold = 0;
+  };
+  static usage total() noexcept;
 
  private:
   mutable spinlock lock_;

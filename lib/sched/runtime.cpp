@@ -13,7 +13,6 @@
 #include <ringo/go.hpp>
 
 #include "fiber/fiber.hpp"
-#include "fiber/stack.hpp"
 #include "sched/cpu_quota.hpp"
 #include "sched/current.hpp"
 #include "sched/exploration.hpp"
@@ -22,7 +21,9 @@
 #include "sched/run_number.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/signal_stack.hpp"
+#include "sched/statistics.hpp"
 #include "sched/traceback.hpp"
+#include "sched/tracer.hpp"
 #include "sched/worker.hpp"
 
 namespace ringo {
@@ -135,7 +136,9 @@ void run_main(const options& wanted, void (*body)(void*), void* argument) {
   raise_open_files_limit();
   install_quit_handler(s.caller_word());
   s.register_caller(static_cast<std::int32_t>(::syscall(SYS_gettid)));
-  s.start(resolve(wanted));
+  const settings chosen = resolve(wanted);
+  trace_as_environment_says();
+  s.start(chosen);
   std::exception_ptr thrown;
   try {
     prepared_fiber prepared({.name = "main"}, __builtin_return_address(0));
@@ -187,20 +190,8 @@ std::size_t num_fibers() noexcept {
 
 statistics stats() noexcept {
   statistics result;
-  detail::scheduler::instance().visit([&](detail::scheduler& s) {
-    result.fibers = s.num_fibers();
-    result.spawned = s.num_spawned();
-    result.workers = s.tokens();
-    result.threads = s.worker_count();
-    result.handoffs = s.handoffs();
-    for (std::uint32_t i = 0; i < result.threads; ++i) {
-      const detail::worker* w = s.worker_at(i);
-      result.switches += w->ticks();
-      result.steals += w->steals();
-      result.sleeps += w->sleeps();
-    }
-    result.unguarded_stacks = detail::stacks_without_guard();
-  });
+  detail::scheduler::instance().visit([&](detail::scheduler& s) { detail::count_all(s, result); });
+  detail::count_stacks(result);
   return result;
 }
 

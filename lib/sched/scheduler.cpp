@@ -21,6 +21,7 @@
 #include "sched/park.hpp"
 #include "sched/parked_watch.hpp"
 #include "sched/traceback.hpp"
+#include "sched/tracer.hpp"
 
 namespace ringo::detail {
 
@@ -91,6 +92,7 @@ worker* scheduler::add_worker(std::unique_ptr<engine> source) {
   workers_[index].store(w, std::memory_order_release);  // pairs with worker_at()
   count_.store(index + 1, std::memory_order_release);   // pairs with worker_count()
   gate_.thread_starts();
+  tracer::instance().attach(*w);
   return w;
 }
 
@@ -178,7 +180,11 @@ void scheduler::start_workers(const settings& wanted) {
   for_caller_.store(0);
   files_.open(settings_.cpus);
   running_.store(true);
-  for (std::uint32_t i = 0; i < settings_.workers; ++i) start_thread_here(worker_at(i));
+  for (std::uint32_t i = 0; i < settings_.workers; ++i) {
+    // Again: a trace that began meanwhile has not looked at a runtime that does not run.
+    tracer::instance().attach(*worker_at(i));
+    start_thread_here(worker_at(i));
+  }
 }
 
 void scheduler::inject(fiber* f) noexcept {
@@ -194,6 +200,14 @@ void scheduler::inject_all(fiber** fibers, std::uint32_t count) noexcept {
 std::uint32_t scheduler::inject_ended(engine& source, fiber_queue& ended) noexcept {
   std::uint32_t count = 0;
   const std::uint32_t taken = wake_all(ended, count);
+  if (worker* w = current_worker(); w != nullptr && w->takes_notes()) {
+    fiber_queue noted;
+    while (fiber* f = ended.pop()) {
+      w->note_queued(*f);
+      noted.push(f);
+    }
+    ended = noted;
+  }
   if (count != 0) injected_.push_all(ended, count);
   source.handed_over(taken);
   if (count != 0) offer_work();

@@ -15,6 +15,7 @@
 #include "sched/locals.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/symbol.hpp"
+#include "sched/tracer.hpp"
 #include "source/pipe_pool.hpp"
 
 /// The end of a run; the steps are in scheduler.hpp.
@@ -93,7 +94,9 @@ std::size_t scheduler::stop() noexcept {
     abandoned |= w->abandoned();
     if (w->counts_as_relieved()) count_blocked(-1);
     w->set_token(false);  // an abandoned one must not pass it on to the next run
-    if (!w->abandoned()) delete w;
+    if (w->abandoned()) continue;
+    tracer::instance().detach(*w);
+    delete w;
   }
   // An abandoned thread may be looking at the table.
   if (abandoned) kept_tables_.push_back(std::move(workers_));

@@ -10,6 +10,7 @@
 #include "fiber/name_guard.hpp"
 #include "fiber/unwind.hpp"
 #include "sched/current.hpp"
+#include "sched/queue_stamp.hpp"
 #include "sched/scheduler.hpp"
 
 namespace ringo::detail {
@@ -126,7 +127,7 @@ class taker {
     entry.state = f.current_state();
     if (const char* name = f.name.load()) entry.name = name;
     entry.spawn_site = f.spawn_site.load();
-    entry.is_pinned = f.pinned_to.load() != nullptr;
+    entry.is_pinned = pinned_home(f) != nullptr;
     entry.in_blocking = entry.state == fiber_state::running && f.in_blocking.load();
     if (entry.state == fiber_state::parked) {
       entry.kind = f.kind.load();

@@ -85,13 +85,14 @@ void worker::yield() noexcept {
   // Nobody else to run: stay, but count the scheduling point, so that polls come due.
   // relaxed: as in pick()
   if (next_.empty() && queue_.empty() && owner_.injected().empty() &&
-      (ticks_.get() + 1) % poll_interval != 0 && attention_.load(std::memory_order_relaxed) == 0) {
+      (ticks_.get() + 1) % poll_interval != 0 &&
+      (attention_.load(std::memory_order_relaxed) & ~notes) == 0) {
     ticks_.set(ticks_.get() + 1);
     return;
   }
   fiber* self = current_.get();
   sanitizer_release(&self->state);
-  leave(self, &worker::after_yield, nullptr, this, false);
+  leave(self, &worker::after_yield, nullptr, this, leaving::yields);
   self->resumed();
 }
 
@@ -147,6 +148,7 @@ context* worker::end_fiber(fiber* self, departure& last) noexcept {
   sanitizer_release(self->memory().base);
   sanitizer_release(this);  // run() takes it over at its end
   fiber* next = pick();
+  if (RINGO_UNLIKELY(next == nullptr)) next = pick_noting(*self, leaving::ends);
   // A fiber that never parks needs neither a stack of its own nor a switch: it takes over this one.
   // (Not under TSan, for which each fiber is a thread.)
   if (!RINGO_TSAN && next != nullptr && next->memory().base == nullptr &&
@@ -222,6 +224,7 @@ std::uint32_t wake_all(intrusive_queue<fiber>& fibers, std::uint32_t& left) noex
 void ready_all(fiber** fibers, std::size_t count) noexcept {
   std::array<fiber*, ready_batch> queued;
   std::uint32_t waiting = 0;
+  worker* const w = current_worker();
   for (std::size_t i = 0; i < count; ++i) {
     fiber* f = fibers[i];
     if (!wake(*f)) continue;
@@ -229,6 +232,7 @@ void ready_all(fiber** fibers, std::size_t count) noexcept {
       unpark_thread(f);
       continue;
     }
+    if (w != nullptr) w->note_queued(*f);
     if (waiting == queued.size()) {
       scheduler::instance().inject_all(queued.data(), waiting);
       waiting = 0;

@@ -14,6 +14,8 @@
 #include "sched/run_next.hpp"
 #include "sched/run_queue.hpp"
 #include "sched/steal_patience.hpp"
+#include "sched/trace_ring.hpp"
+#include "sched/wait_counts.hpp"
 #include "sched/worker_local.hpp"
 #include "source/engine.hpp"
 #include "source/timer_heap.hpp"
@@ -56,6 +58,14 @@ class worker {
   void yield() noexcept;
   /// Queues a fiber that the running one made ready.
   void push_ready(fiber* f) noexcept;
+  /// The same for one that goes elsewhere: before it is queued.
+  void note_queued(fiber& f) noexcept {
+    if (takes_notes()) note_ready(f);
+  }
+  bool takes_notes() const noexcept {
+    // relaxed: seen late, it is a few notes less
+    return RINGO_UNLIKELY((attention_.load(std::memory_order_relaxed) & notes) != 0);
+  }
   /// Queues a fiber behind all others of this worker.
   void push_back(fiber* f) noexcept;
   /// The same, but tells nobody.
@@ -105,8 +115,12 @@ class worker {
     token_lost = 8,   ///< the run token went elsewhere: its fiber blocks the thread, or is late
     forked = 16,      ///< this is the child of a fork: the other threads do not exist
     halted = 64,      ///< stand still until that is over: see world_stop.hpp
-    explored = 32     ///< every choice is the exploration's; for the whole run
+    explored = 32,    ///< every choice is the exploration's; for the whole run
+    // The rest asks for notes only, and stops nobody.
+    sample_due = 128,  ///< the next fiber that is queued here is one whose wait is measured
+    traced = 256      ///< a trace is being written
   };
+  static constexpr std::uint32_t notes = sample_due | traced;
   void go_on() noexcept { attention_.fetch_and(~static_cast<std::uint32_t>(halted)); }
   bool is_halted() const noexcept { return (attention_.load() & halted) != 0; }
   void call(attention bits) noexcept {
@@ -141,7 +155,20 @@ class worker {
   std::uint64_t ended() const noexcept { return ended_.get(); }
   std::uint64_t steals() const noexcept { return steals_.get(); }
   std::uint64_t sleeps() const noexcept { return sleeps_.get(); }
+  std::uint64_t parks() const noexcept { return parks_.get(); }
   std::int32_t thread_id() const noexcept { return thread_id_.load(); }
+  const wait_counts& waits() const noexcept { return waits_; }
+
+  /// From now on it tells there what it does, and to whom. Until it has one no bit asks for it.
+  void trace_to(trace_ring* ring) noexcept { trace_.store(ring); }
+  trace_ring* trace() const noexcept { return trace_.load(); }
+  void ask_for_trace(bool on) noexcept {
+    if (on) {
+      attention_.fetch_or(traced);
+    } else {
+      attention_.fetch_and(~static_cast<std::uint32_t>(traced));
+    }
+  }
 
   /// The end of a run: either the worker leaves user code in time, or it is given up.
   enum class fate : std::uint32_t { working, left, abandoned };
@@ -180,7 +207,8 @@ class worker {
   worker_local<fiber*> current_;
   std::atomic<std::uint32_t> attention_;  // atomic: other threads set bits
   worker_local<std::uint64_t> ticks_;     // scheduling points
-  exception_state* globals_ = nullptr;    // this thread's; immutable after the start
+  worker_local<std::uint64_t> parks_;
+  exception_state* globals_ = nullptr;  // this thread's; immutable after the start
   run_next next_;
   context loop_;  // the thread's own stack
   stack_cache stacks_;
@@ -207,14 +235,20 @@ class worker {
   steal_patience patience_;     // the loop's own
   worker_local<std::uint64_t> steals_;
   worker_local<std::uint64_t> sleeps_;
+  wait_counts waits_;
+  std::atomic<trace_ring*> trace_{nullptr};     // atomic: set by the tracer
+  worker_local<std::uint64_t> blocking_since_;  // tick_now(); 0: not traced
   std::atomic<std::int32_t> thread_id_{0};
   std::atomic<fiber*> departing_{nullptr};
 
   run_queue queue_;
 
   using after_switch = void (*)(void*, const void*, void*) noexcept;
-  void leave(fiber* self, after_switch after, const void* second, void* third, bool dying) noexcept;
+  enum class leaving : std::uint8_t { parks, yields, ends };
+  void leave(
+      fiber* self, after_switch after, const void* second, void* third, leaving how) noexcept;
   fiber* pick() noexcept;
+  fiber* pick_queued() noexcept;
   context& begin(fiber* f) noexcept;
   context* end_fiber(fiber* self, departure& last) noexcept;
   void recycle(fiber* f) noexcept;
@@ -222,6 +256,24 @@ class worker {
   static void after_yield(void* self, const void* unused, void* on) noexcept;
   static void after_end(void* self, const void* unused, void* on) noexcept;
   static void after_nothing(void* self, const void* unused, void* on) noexcept;
+
+  // What is noted, in worker_notes.cpp.
+  fiber* pick_noting(fiber& self, leaving how) noexcept;
+  bool push_noting(fiber* f, std::uint32_t asked) noexcept;
+  void note_ready(fiber& f) noexcept;
+  void note_run(const fiber* next, const char* before) noexcept;
+  void note_wait(fiber& f) noexcept;
+  void note_blocking_begins() noexcept;
+  void note_blocking_ends() noexcept;
+  void note_poll(std::uint64_t since, std::uint64_t calls, std::uint32_t count) noexcept;
+  void note_span(const char* what, std::uint64_t since, std::uint64_t number) noexcept;
+  void note_mark(const char* what, std::uint64_t number) noexcept;
+  /// tick_now(); 0: not traced.
+  std::uint64_t trace_time() const noexcept;
+  bool is_traced() const noexcept {
+    // relaxed: seen late, it is a few events less
+    return RINGO_UNLIKELY((attention_.load(std::memory_order_relaxed) & traced) != 0);
+  }
 
   // The loop, in worker_loop.cpp.
   fiber* find_work() noexcept;

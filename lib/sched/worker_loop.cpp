@@ -13,6 +13,7 @@
 #include "sched/exploration.hpp"
 #include "sched/fork_guard.hpp"
 #include "sched/park.hpp"
+#include "sched/queue_stamp.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/signal_stack.hpp"
 #include "sched/steal_order.hpp"
@@ -33,6 +34,8 @@ constexpr std::uint32_t spin_us_max = 50;  // a wake across cores costs some 20 
 constexpr std::uint32_t spin_us_min = 2;
 constexpr std::uint32_t injected_batch = 64;
 constexpr std::size_t trim_batch = 16;
+// In polls, that is, of 64 scheduling points: it reads the clock twice.
+constexpr std::uint32_t sample_interval = 4;
 
 /// The lines that a switch and the returns behind it will read. The first by a load, whose value
 /// nobody waits for: a prefetch is dropped when the page is not in the TLB, and every stack has a
@@ -78,6 +81,7 @@ void worker::vanish() noexcept {
 void worker::run_one(fiber* f) noexcept {
   departure away{
       &loop_, globals_, &worker::after_nothing, this, nullptr, nullptr, &worker::start_fiber};
+  if (is_traced()) note_run(f, nullptr);
   switch_to(begin(f), away);
 }
 
@@ -123,6 +127,10 @@ fiber* worker::find_work() noexcept {
     // relaxed: the fiber is queued, so that it cannot change this
     worker* home = f->pinned_to.load(std::memory_order_relaxed);
     if (home == nullptr || home == this) return f;
+    if (is_stamp(home)) {
+      note_wait(*f);
+      return f;
+    }
     if (owner_.hand_over(*this, *home, f)) {
       rest();
     } else {
@@ -135,7 +143,7 @@ fiber* worker::find_work() noexcept {
 fiber* worker::attend(bool& over) noexcept {
   for (;;) {
     const std::uint32_t asked = attention_.load();
-    if (RINGO_LIKELY((asked & ~explored) == 0)) return nullptr;
+    if (RINGO_LIKELY((asked & ~(explored | notes)) == 0)) return nullptr;
     const bool is_pinned = (asked & pinned) != 0;
     if ((asked & forked) != 0) refuse_after_fork();
     if ((asked & halted) != 0) {
@@ -148,6 +156,7 @@ fiber* worker::attend(bool& over) noexcept {
     }
     if ((asked & (token_lost | token_asked)) != 0) {
       attention_.fetch_and(~static_cast<std::uint32_t>(token_lost | token_asked));
+      if (is_traced() && (asked & token_lost) != 0) note_mark("turn lost", 0);
       owner_.give_up_token(*this);
       if (!owner_.becomes_spare(*this, is_pinned)) rest();
     } else if (is_pinned) {
@@ -165,6 +174,8 @@ bool worker::has_work() const noexcept {
 }
 
 fiber* worker::poll() noexcept {
+  // Ahead of what ends now, which is queued first.
+  if (ticks_.get() / poll_interval % sample_interval == 0) attention_.fetch_or(sample_due);
   collect(false);
   // A pair that keeps waking each other through the run-next slot shares one slice; here it ends.
   // Nobody is woken for it: this worker gets to it as soon as it would have.
@@ -203,7 +214,10 @@ std::uint32_t worker::push_ended(fiber_queue& ended) noexcept {
   }
   std::uint32_t count = 0;
   const std::uint32_t taken = wake_all(ended, count);
-  while (fiber* f = ended.pop()) enqueue(f);
+  while (fiber* f = ended.pop()) {
+    note_queued(*f);
+    enqueue(f);
+  }
   source_->handed_over(taken);
   return count;
 }
@@ -225,18 +239,24 @@ std::uint32_t worker::expire_timers() noexcept {
   fiber_queue ready_fibers;
   if (timers_.next() != never) timers_.expire(steady_clock::now(), ready_fibers);
   std::uint32_t count = 0;
-  for (; fiber* f = ready_fibers.pop(); ++count) enqueue(f);
+  for (; fiber* f = ready_fibers.pop(); ++count) {
+    note_queued(*f);
+    enqueue(f);
+  }
   return count;
 }
 
 /// Takes what timers and completions have made ready.
 void worker::collect(bool idle) noexcept {
+  const std::uint64_t traced_from = trace_time();
+  const std::uint64_t calls = traced_from != 0 ? source_->calls() : 0;
   std::uint32_t count = expire_timers();
   if (!idle || !sleep_comes_next()) {
     fiber_queue ended;
     source_->reap(ended);
     count += push_ended(ended);
   }
+  if (RINGO_UNLIKELY(traced_from != 0)) note_poll(traced_from, calls, count);
   share(count, idle);
 }
 
@@ -255,6 +275,7 @@ fiber* worker::steal(time_point now) noexcept {
     }
     if (fiber* f = victim->queue_.steal_half(queue_)) {
       steals_.set(steals_.get() + 1);
+      if (is_traced()) note_mark("steal", victim->index_);
       return f;
     }
   }
@@ -277,7 +298,7 @@ fiber* worker::search() noexcept {
       spin_us_ = std::min(spin_us_max, spin_us_ + spin_us_ / 2 + 1);
       return f;
     }
-    if (!owner_.spinning_pays() || attention_.load() != 0) return nullptr;
+    if (!owner_.spinning_pays() || (attention_.load() & ~notes) != 0) return nullptr;
     const auto budget = std::chrono::microseconds(calm_ ? spin_us_max : spin_us_);
     if (now - start >= budget || timers_.next() <= now) break;
     for (int i = 0; i < 16; ++i) cpu_pause();
@@ -298,16 +319,18 @@ void worker::sleep() noexcept {
   const auto kind = gate.sleep(this, calm_);
   const bool work = kind.calm ? !owner_.injected().empty() : owner_.work_visible();
   fiber_queue ended;
-  if (!work && (attention_.load() & ~explored) == 0) {
+  if (!work && (attention_.load() & ~(explored | notes)) == 0) {
     time_point deadline = timers_.next();
     if (kind.calm) {
       deadline = std::min(deadline, steady_clock::now() + idle_gate::calm_nap);
     }
     if (kind.last) owner_.check_deadlock();
+    const std::uint64_t traced_from = trace_time();
     active_.store(false);
     source_->wait(deadline, ended);
     runs_again();
     read_clock();
+    if (RINGO_UNLIKELY(traced_from != 0)) note_span("sleep", traced_from, 0);
   }
   // Taken out by a waker: it has counted this worker as searching. And who queued work during a nap
   // relied on its end: this worker looks, unless another one does.
@@ -348,6 +371,7 @@ void worker::begin_blocking() {
   if (RINGO_UNLIKELY(exploring.load()) || abandoned()) return;
   blocked_.store(blocked_state::has_token);
   owner_.count_blocked(1);
+  if (is_traced()) note_blocking_begins();
   full_fence();  // pairs with idle_gate::wake_needed()
   if (!others_wait()) return;
   drain();
@@ -359,6 +383,7 @@ void worker::end_blocking() noexcept {
   ticks_.set(ticks_.get() + 1);  // for the monitor: it has come by
   if (blocked_.exchange(blocked_state::no) == blocked_state::has_token) owner_.count_blocked(-1);
   owner_.stir_monitor();
+  if (RINGO_UNLIKELY(blocking_since_.get() != 0)) note_blocking_ends();
   // Goes on where there is a token; or never, if the run has ended.
   if ((attention_.load() & (token_lost | stop | forked)) != 0) yield();
 }
@@ -375,15 +400,20 @@ void worker::rest() noexcept {
   for (;;) {
     if (owner_.rest_begins(*this)) return;
     fiber_queue ended;
+    const std::uint64_t traced_from = trace_time();
     active_.store(false);
     source_->wait(timers_.next(), ended);
     runs_again();
+    if (RINGO_UNLIKELY(traced_from != 0)) note_span("rest", traced_from, 0);
     if ((attention_.load() & halted) != 0) stand_still(*this);
     owner_.inject_ended(*source_, ended);
     if (owner_.rest_ends(*this)) return;
     fiber_queue ready_fibers;
     timers_.expire(steady_clock::now(), ready_fibers);
-    while (fiber* f = ready_fibers.pop()) owner_.inject(f);
+    while (fiber* f = ready_fibers.pop()) {
+      note_queued(*f);
+      owner_.inject(f);
+    }
     source_->reap(ended);
     owner_.inject_ended(*source_, ended);
     drain();  // what a timer made ready by itself

@@ -31,16 +31,10 @@ inline fiber* worker::take_local() noexcept {
   return queue_.pop();
 }
 
-/// The fiber to switch to directly; null: the loop must look.
-inline fiber* worker::pick() noexcept {
-  const std::uint64_t tick = ticks_.get() + 1;
-  ticks_.set(tick);
-  // relaxed: seen late, it costs one more dispatch
-  if (RINGO_UNLIKELY(attention_.load(std::memory_order_relaxed) != 0)) return nullptr;
-  if (RINGO_UNLIKELY(tick % poll_interval == 0)) return nullptr;
+[[gnu::always_inline]] inline fiber* worker::pick_queued() noexcept {
   fiber* f = take_local();
   if (f == nullptr) return nullptr;
-  // relaxed: written by the fiber itself, before it parked
+  // relaxed: written by the fiber itself, before it parked, or by who has queued it
   if (RINGO_UNLIKELY(f->pinned_to.load(std::memory_order_relaxed) != nullptr)) {
     picked_.set(f);
     return nullptr;
@@ -48,18 +42,31 @@ inline fiber* worker::pick() noexcept {
   return f;
 }
 
-inline void worker::leave(
-    fiber* self, after_switch after, const void* second, void* third, bool dying) noexcept {
-  departure away{&self->at, globals_, after, self, second, third, &worker::start_fiber, dying};
+/// The fiber to switch to directly; null: pick_noting(), and then the loop, must look.
+inline fiber* worker::pick() noexcept {
+  const std::uint64_t tick = ticks_.get() + 1;
+  ticks_.set(tick);
+  // relaxed: seen late, it costs one more dispatch
+  if (RINGO_UNLIKELY(attention_.load(std::memory_order_relaxed) != 0)) return nullptr;
+  if (RINGO_UNLIKELY(tick % poll_interval == 0)) return nullptr;
+  return pick_queued();
+}
+
+[[gnu::always_inline]] inline void worker::leave(
+    fiber* self, after_switch after, const void* second, void* third, leaving how) noexcept {
+  departure away{&self->at, globals_, after, self, second, third, &worker::start_fiber, false};
   sanitizer_release(this);  // run() takes it over at its end
   fiber* next = pick();
-  if (next == nullptr) current_.set(nullptr);
+  if (RINGO_UNLIKELY(next == nullptr) && (next = pick_noting(*self, how)) == nullptr) {
+    current_.set(nullptr);
+  }
   context& to = next != nullptr ? begin(next) : loop_;
   sanitizer_release(this);  // what fibers did here came before the worker's end
   switch_to(to, away);
 }
 
-inline void worker::park(const park_kind& kind, void* subject) noexcept {
+[[gnu::always_inline]] inline void worker::park(const park_kind& kind, void* subject) noexcept {
+  parks_.set(parks_.get() + 1);
   fiber* self = current_.get();
   self->kind.store(&kind, std::memory_order_relaxed);           // relaxed: published by the state
   self->subject.store(subject, std::memory_order_relaxed);      // relaxed: as above
@@ -68,7 +75,7 @@ inline void worker::park(const park_kind& kind, void* subject) noexcept {
 #if RINGO_TSAN
   if (bubble* group = bubble::of(*self)) sanitizer_release(group);  // bubble::wait() takes it over
 #endif
-  leave(self, &worker::after_park, &kind, subject, false);
+  leave(self, &worker::after_park, &kind, subject, leaving::parks);
   self->resumed();
   self->kind.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
 }
@@ -77,11 +84,7 @@ inline void worker::push_ready(fiber* f) noexcept {
   // In the child of a fork the idle gate's lock may be held by a thread that does not exist.
   refuse_if_forked();
   const std::uint32_t asked = attention_.load(std::memory_order_relaxed);  // relaxed: as in pick()
-  if (RINGO_UNLIKELY(asked != 0) && ((asked & token_lost) != 0 || abandoned())) {
-    // This worker does not get to its own queues soon; or never, and they are dead.
-    owner_.inject(f);
-    return;
-  }
+  if (RINGO_UNLIKELY(asked != 0) && push_noting(f, asked)) return;
   if (fiber* displaced = next_.put(f)) push_back(displaced);
 }
 

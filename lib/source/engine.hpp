@@ -72,6 +72,11 @@ class engine : public carrier {
   /// thread.
   void attend(bool attended) noexcept { attended_.store(attended); }
 
+  /// System calls that it made, by whatever thread, and operations that somebody waited for and
+  /// that have ended; since it was made. Any thread.
+  virtual std::uint64_t calls() const noexcept = 0;
+  virtual std::uint64_t completions() const noexcept = 0;
+
   /// Takes a descriptor out of an epoll set: of the entry's home, by any thread while it lives,
   /// with the entry's lock.
   virtual void forget(poll_entry& /*entry*/) noexcept {}

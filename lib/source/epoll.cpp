@@ -56,6 +56,7 @@ class epoll_engine final : public engine {
   void wait(time_point deadline, fiber_queue& ended) noexcept override {
     std::array<epoll_event, events_max> events;
     if (!wake_.sleep_begins()) deadline = time_point::min();
+    count_call();
     const int count = epoll_wait_until(events.data(), deadline);
     wake_.sleep_ends();
     apply(events.data(), count, ended);
@@ -65,6 +66,7 @@ class epoll_engine final : public engine {
   void reap(fiber_queue& ended) noexcept override {
     if (!busy()) return;
     std::array<epoll_event, events_max> events;
+    count_call();
     if (apply(events.data(), ::epoll_wait(epoll_, events.data(), events_max, 0), ended)) {
       wake_.taken();
     }
@@ -112,14 +114,31 @@ class epoll_engine final : public engine {
 
   bool needs_entry() const noexcept override { return true; }
 
+  std::uint64_t calls() const noexcept override {
+    return calls_.load(std::memory_order_relaxed);  // relaxed: a statistic
+  }
+  std::uint64_t completions() const noexcept override {
+    return completions_.load(std::memory_order_relaxed);  // relaxed: a statistic
+  }
+
   void forget(poll_entry& entry) noexcept override RINGO_NO_THREAD_SAFETY {
-    ::epoll_ctl(home_of(entry)->epoll_, EPOLL_CTL_DEL, number_of(entry), nullptr);
+    home_of(entry)->control(EPOLL_CTL_DEL, number_of(entry), nullptr);
   }
 
  private:
   int epoll_ = -1;
   wake_event wake_;
-  std::atomic<std::uint32_t> waiting_{0};  // operations under way, see busy()
+  std::atomic<std::uint32_t> waiting_{0};      // operations under way, see busy()
+  std::atomic<std::uint64_t> calls_{0};        // atomic: any thread may reap, or add a descriptor
+  std::atomic<std::uint64_t> completions_{0};  // atomic: as above
+
+  void count_call() noexcept {
+    calls_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
+  }
+  int control(int what, int fd, epoll_event* event) noexcept {
+    count_call();
+    return ::epoll_ctl(epoll_, what, fd, event);
+  }
 
   void finish(operation& op, int result) noexcept {
     op.result = result;
@@ -157,12 +176,12 @@ class epoll_engine final : public engine {
     if (entry.generation.load() == engine_generation()) return 0;
     entry.leave_set();  // of a run that has ended
     epoll_event event = wanted(op);
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, op.fd, &event) != 0) {
+    if (control(EPOLL_CTL_ADD, op.fd, &event) != 0) {
       if (errno != EEXIST) return errno;
       // Somebody else waits for the same descriptor; the set tells two numbers of it apart.
       entry.duplicate = ::fcntl(op.fd, F_DUPFD_CLOEXEC, 0);
       if (entry.duplicate < 0) return errno;
-      if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, entry.duplicate, &event) != 0) {
+      if (control(EPOLL_CTL_ADD, entry.duplicate, &event) != 0) {
         const int error = errno;
         entry.leave_set();
         return error;
@@ -183,9 +202,9 @@ class epoll_engine final : public engine {
     epoll_engine* const before = home_of(entry);
     if (before == this) return;
     epoll_event event = wanted(op);
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, number_of(entry), &event) != 0) return;
+    if (control(EPOLL_CTL_ADD, number_of(entry), &event) != 0) return;
     entry.home.store(this);
-    ::epoll_ctl(before->epoll_, EPOLL_CTL_DEL, number_of(entry), nullptr);
+    before->control(EPOLL_CTL_DEL, number_of(entry), nullptr);
   }
 
   /// True: the wake event was among them.
@@ -216,6 +235,7 @@ class epoll_engine final : public engine {
     auto& op = *reinterpret_cast<operation*>(seen);
     sanitizer_acquire(&op);
     op.result = -EAGAIN;
+    completions_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
     // An event that was fetched before the entry went to its present owner.
     if (op.home != this) {
       waiting_.fetch_add(1);

@@ -121,6 +121,8 @@ class ring_engine final : public engine {
   bool busy() const noexcept override {
     return in_kernel() || !mail_.empty() || unqueued_.load() != 0;
   }
+  std::uint64_t calls() const noexcept override { return queues_.calls(); }
+  std::uint64_t completions() const noexcept override { return completed_.load(); }
   void handed_over(std::uint32_t count) noexcept override {
     if (count != 0) unqueued_.fetch_sub(count);
   }

@@ -28,6 +28,7 @@ int ring_queues::enter(unsigned count,
   if (RINGO_UNLIKELY(faults_ != nullptr) && count > 0) {
     if (const int error = faults_->enter_error(); error != 0) return -error;
   }
+  count_call();
   const long taken =
       ::syscall(SYS_io_uring_enter, ring_.ring_fd, count, wanted, flags, argument, size);
   if (taken >= 0) return static_cast<int>(taken);
@@ -52,6 +53,7 @@ bool ring_queues::submit() noexcept {
 void ring_queues::submit_for_owner() noexcept {
   const unsigned count = load(ring_.sq.ktail) - load(ring_.sq.khead);
   if (count == 0) return;
+  count_call();
   // What the kernel refuses now it is given again by the owner, or at the next look.
   ::syscall(SYS_io_uring_enter, ring_.ring_fd, count, 0, 0, nullptr, _NSIG / 8);
 }

@@ -95,6 +95,9 @@ class ring_queues {
   bool attention_due() const noexcept {
     return (load(ring_.sq.kflags) & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
   }
+  std::uint64_t calls() const noexcept {
+    return calls_.load(std::memory_order_relaxed);  // relaxed: a statistic
+  }
   bool overflown() const noexcept { return (load(ring_.sq.kflags) & IORING_SQ_CQ_OVERFLOW) != 0; }
   /// Makes the kernel post what it holds back.
   void fetch() noexcept { enter(0, 0, IORING_ENTER_GETEVENTS, nullptr, _NSIG / 8); }
@@ -131,12 +134,17 @@ class ring_queues {
   ring_faults* faults_ = nullptr;  // immutable once in use; null: none
   // Atomic: the fibers of one thread are threads to ThreadSanitizer.
   std::atomic<unsigned> tail_{0};
+  std::atomic<std::uint64_t> calls_{0};  // atomic: any thread may enter for the owner
 
   static unsigned load(unsigned* word) noexcept {
     // pairs with the kernel's stores, and with advance()
     return std::atomic_ref<unsigned>(*word).load(std::memory_order_acquire);
   }
 
+  /// Beside a system call it costs nothing.
+  void count_call() noexcept {
+    calls_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
+  }
   int enter(unsigned count,
             unsigned wanted,
             unsigned flags,

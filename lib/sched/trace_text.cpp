@@ -1,0 +1,258 @@
+#include "sched/trace_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+
+#include "fiber/fiber.hpp"
+#include "fiber/name_guard.hpp"
+#include "sched/symbol.hpp"
+
+namespace ringo::detail {
+namespace {
+
+constexpr std::size_t label_max = 80;
+
+/// As a string of JSON, without the quotes. What is no printable ASCII may be anything.
+void put_escaped(std::string& to, const char* text) {
+  for (; *text != '\0'; ++text) {
+    const auto c = static_cast<unsigned char>(*text);
+    if (c == '"' || c == '\\') to += '\\';
+    to += c < 0x20 || c >= 0x7F ? '?' : static_cast<char>(c);
+  }
+}
+
+const char* text_in(std::uint64_t word) noexcept {
+  const char* text = reinterpret_cast<const char*>(word);
+  return text != nullptr ? text : "";
+}
+
+/// "go at serve()", of "serve()+0x12 (module+0x3456)".
+std::string spawned_at(const void* site) {
+  std::string label = symbol_of(site, true).text;
+  if (const auto end = label.rfind(" ("); end != std::string::npos) label.resize(end);
+  if (const auto end = label.rfind('+'); end != std::string::npos) label.resize(end);
+  if (label.size() > label_max) label.resize(label_max);
+  return "go at " + label;
+}
+
+}  // namespace
+
+trace_text::track& trace_text::track_of(std::size_t worker) {
+  if (tracks_.size() <= worker) tracks_.resize(worker + 1);
+  track& on = tracks_[worker];
+  if (!on.known) {
+    on.known = true;
+    on.last = began_;
+    std::array<char, 160> line{};
+    std::snprintf(
+        line.data(),
+        line.size(),
+        R"({"ph":"M","pid":1,"tid":%zu,"name":"thread_name","args":{"name":"worker %zu"}},)"
+        "\n",
+        worker + 1,
+        worker);
+    text_ += line.data();
+  }
+  return on;
+}
+
+void trace_text::add(std::size_t worker, const trace_event& event) {
+  if (event.at < began_) return;  // of an earlier trace
+  track& on = track_of(worker);
+  switch (event.kind) {
+    case trace_kind::run: turn_to(worker, event); break;
+    case trace_kind::wake:
+      if (woken_.size() >= woken_max) woken_.clear();
+      woken_[event.words[0]] = {worker, event.at};
+      break;
+    case trace_kind::first: note_first(on, event); break;
+    case trace_kind::name: {
+      std::array<char, sizeof event.words + 1> name{};
+      for (unsigned i = 0; i + 1 < name.size(); ++i) {
+        name[i] = static_cast<char>(event.words[i / 8] >> i % 8 * 8);
+      }
+      if (const auto of = labels_.find(on.newest); of != labels_.end()) {
+        of->second = name.data();
+      }
+      break;
+    }
+    case trace_kind::span: note_span(worker, event); break;
+    case trace_kind::mark: note_mark(worker, event); break;
+    case trace_kind::lost: note_lost(worker, event); break;
+  }
+  tracks_[worker].last = std::max(tracks_[worker].last, event.at);
+}
+
+void trace_text::turn_to(std::size_t worker, const trace_event& event) {
+  end_run(worker, event.at, text_in(event.words[2]));
+  const std::uint64_t id = event.words[1];
+  if (id == 0) return;
+  track& on = tracks_[worker];
+  on.runs = id;
+  on.since = event.at;
+  on.label = label_of(id, reinterpret_cast<const fiber*>(event.words[0]));
+  arrow_to(worker, id, event.at);
+}
+
+void trace_text::end_run(std::size_t worker, std::uint64_t at, const char* how) {
+  track& on = tracks_[worker];
+  if (on.runs == 0) return;
+  open("X", worker, on.since);
+  put_name(on.label);
+  put_duration(at - on.since);
+  text_ += R"(,"args":{"fiber":)";
+  text_ += std::to_string(on.runs);
+  text_ += R"(,"then":")";
+  put_escaped(text_, how);
+  text_ += "\"}";
+  close();
+  if (std::strcmp(how, "end") == 0) labels_.erase(on.runs);
+  on.runs = 0;
+}
+
+void trace_text::note_first(track& on, const trace_event& event) {
+  on.newest = event.words[0];
+  if (labels_.size() >= known_max) labels_.clear();  // those still needed are looked up again
+  labels_[event.words[0]] = label_of_site(reinterpret_cast<const void*>(event.words[1]));
+}
+
+/// One that lies within a run stays within it; between runs, it begins after the last one.
+void trace_text::note_span(std::size_t worker, const trace_event& event) {
+  const std::uint64_t since = std::max(event.words[1], began_);
+  if (since > event.at) return;
+  open("X", worker, since);
+  put_name(text_in(event.words[0]));
+  put_duration(event.at - since);
+  text_ += R"(,"args":{"count":)";
+  text_ += std::to_string(event.words[2]);
+  text_ += '}';
+  close();
+}
+
+void trace_text::note_mark(std::size_t worker, const trace_event& event) {
+  open("i", worker, event.at);
+  put_name(text_in(event.words[0]));
+  text_ += R"(,"s":"t","args":{"value":)";
+  text_ += std::to_string(event.words[2]);
+  text_ += '}';
+  close();
+}
+
+/// What ran is not known to have run any longer than until the last event before.
+void trace_text::note_lost(std::size_t worker, const trace_event& event) {
+  const std::uint64_t from = tracks_[worker].last;
+  end_run(worker, from, "not known: events were lost");
+  lost_ += event.words[0];
+  open("X", worker, from);
+  put_name("events lost");
+  put_duration(event.at - from);
+  text_ += R"(,"args":{"count":)";
+  text_ += std::to_string(event.words[0]);
+  text_ += '}';
+  close();
+}
+
+void trace_text::finish(std::uint64_t now, bool is_cut) {
+  for (std::size_t worker = 0; worker < tracks_.size(); ++worker) {
+    end_run(worker, std::max(now, tracks_[worker].last), "still running");
+  }
+  text_ += R"({"ph":"M","pid":1,"name":"process_name","args":{"name":"ringo"}},)";
+  text_ += "\n";
+  text_ += R"({"ph":"M","pid":1,"name":"ringo_trace","args":{"events_lost":)";
+  text_ += std::to_string(lost_);
+  text_ += is_cut ? R"(,"cut":true)" : R"(,"cut":false)";
+  text_ += "}}\n]\n";
+}
+
+const std::string& trace_text::label_of(std::uint64_t id, const fiber* block) {
+  static const std::string unknown = "fiber";
+  if (const auto known = labels_.find(id); known != labels_.end()) return known->second;
+  if (block == nullptr) return unknown;
+  if (labels_.size() >= known_max) labels_.clear();
+  std::string name;
+  const void* site = nullptr;
+  {
+    const name_guard names;
+    // Its maker has written the rest before the state.
+    if (block->current_state() == fiber_state::unused || block->id.load() != id) return unknown;
+    if (const char* found = block->name.load()) name.assign(found, ::strnlen(found, label_max));
+    site = block->spawn_site.load();
+    if (block->id.load() != id) return unknown;  // it has ended, the block is another one's by now
+  }
+  std::string& label = labels_[id];
+  label = !name.empty() ? name : label_of_site(site);
+  return label;
+}
+
+const std::string& trace_text::label_of_site(const void* site) {
+  std::string& label = sites_[site];
+  if (label.empty()) label = spawned_at(site);
+  return label;
+}
+
+void trace_text::arrow_to(std::size_t worker, std::uint64_t id, std::uint64_t at) {
+  const auto from = woken_.find(id);
+  if (from == woken_.end()) return;
+  if (from->second.at <= at) {
+    ++arrows_;
+    open("s", from->second.worker, from->second.at);
+    text_ += R"(,"name":"wake","cat":"wake")";
+    put_number("id", arrows_);
+    close();
+    open("f", worker, at);
+    text_ += R"(,"name":"wake","cat":"wake","bp":"e")";
+    put_number("id", arrows_);
+    close();
+  }
+  woken_.erase(from);
+}
+
+double trace_text::ns_since_began(std::uint64_t at) const noexcept {
+  return at > began_ ? static_cast<double>(at - began_) * ns_per_tick_ : 0;
+}
+
+void trace_text::open(const char* phase, std::size_t worker, std::uint64_t at) {
+  text_ += R"({"ph":")";
+  text_ += phase;
+  text_ += R"(","pid":1)";
+  put_number("tid", worker + 1);
+  put_micros("ts", ns_since_began(at));
+}
+
+void trace_text::put_name(const std::string& name) {
+  text_ += R"(,"name":")";
+  put_escaped(text_, name.c_str());
+  text_ += '"';
+}
+
+void trace_text::put_duration(std::uint64_t ticks) {
+  put_micros("dur", static_cast<double>(ticks) * ns_per_tick_);
+}
+
+void trace_text::put_micros(const char* key, double ns) {
+  const auto whole = static_cast<std::uint64_t>(ns);
+  put_number(key, whole / 1000);
+  const auto rest = static_cast<unsigned>(whole % 1000);
+  const std::array<char, 5> digits{'.',
+                                   static_cast<char>('0' + rest / 100),
+                                   static_cast<char>('0' + rest / 10 % 10),
+                                   static_cast<char>('0' + rest % 10),
+                                   '\0'};
+  text_ += digits.data();
+}
+
+void trace_text::put_number(const char* key, std::uint64_t value) {
+  text_ += ",\"";
+  text_ += key;
+  text_ += "\":";
+  text_ += std::to_string(value);
+}
+
+void trace_text::close() {
+  text_ += "},\n";
+}
+
+}  // namespace ringo::detail

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "sched/trace_ring.hpp"
+
+/// From what workers have told to the trace event format, which Perfetto and chrome://tracing read:
+/// an array of JSON objects.
+///
+/// Each worker is a track. On it each run of a fiber is a slice, which says how it ended; what the
+/// worker does between fibers is a slice too. An arrow leads from where a fiber was made ready to
+/// the start of its next run. Both ends of an arrow are written at once, when that run begins, so
+/// that none has one end only.
+///
+/// Source: "Trace Event Format",
+/// docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
+
+namespace ringo::detail {
+
+struct fiber;
+
+/// One owner.
+class trace_text {
+ public:
+  /// `began`: the tick that is 0 in the trace.
+  explicit trace_text(std::uint64_t began) noexcept : began_(began) {}
+
+  /// How long a tick takes. Before the first event: the ends of one thing are converted apart.
+  void set_ns_per_tick(double ns) noexcept { ns_per_tick_ = ns; }
+
+  /// The next event of that worker; in the order of time. Adds some 2 KiB at most.
+  void add(std::size_t worker, const trace_event& event);
+  /// Ends what has no end yet. Adds ending_size() bytes at most.
+  void finish(std::uint64_t now, bool is_cut);
+  std::size_t ending_size() const noexcept { return (tracks_.size() + 1) * 1024; }
+
+  /// What was written since the last time.
+  std::string& text() noexcept { return text_; }
+  std::uint64_t lost() const noexcept { return lost_; }
+
+ private:
+  static constexpr std::size_t known_max = std::size_t{1} << 16;
+  static constexpr std::size_t woken_max = std::size_t{1} << 16;
+
+  struct track {
+    bool known = false;
+    std::uint64_t runs = 0;    // the fiber's id; 0: none
+    std::uint64_t since = 0;   // the tick
+    std::uint64_t last = 0;    // of the last event
+    std::uint64_t newest = 0;  // the fiber that is about to run for the first time
+    std::string label;
+  };
+  struct arrow {
+    std::size_t worker;
+    std::uint64_t at;
+  };
+
+  std::uint64_t began_;
+  double ns_per_tick_ = 1;
+  std::string text_;
+  std::vector<track> tracks_;
+  std::unordered_map<std::uint64_t, std::string> labels_;  // by id; at most known_max
+  std::unordered_map<const void*, std::string> sites_;
+  std::unordered_map<std::uint64_t, arrow> woken_;  // by id; at most woken_max
+  std::uint64_t arrows_ = 0;
+  std::uint64_t lost_ = 0;
+
+  track& track_of(std::size_t worker);
+  void turn_to(std::size_t worker, const trace_event& event);
+  void end_run(std::size_t worker, std::uint64_t at, const char* how);
+  void note_first(track& on, const trace_event& event);
+  void note_span(std::size_t worker, const trace_event& event);
+  void note_mark(std::size_t worker, const trace_event& event);
+  void note_lost(std::size_t worker, const trace_event& event);
+  const std::string& label_of(std::uint64_t id, const fiber* block);
+  const std::string& label_of_site(const void* site);
+  void arrow_to(std::size_t worker, std::uint64_t id, std::uint64_t at);
+
+  void open(const char* phase, std::size_t worker, std::uint64_t at);
+  void put_name(const std::string& name);
+  void put_duration(std::uint64_t ticks);
+  void put_micros(const char* key, double ns);
+  void put_number(const char* key, std::uint64_t value);
+  void close();
+  double ns_since_began(std::uint64_t at) const noexcept;
+};
+
+}  // namespace ringo::detail
