@@ -106,7 +106,11 @@ struct cancellable_wait : cancellation::listener {
   /// Not instrumented: every worker stands still.
   RINGO_NO_TSAN static void waits_for(void* subject, wait_objects& found) noexcept {
     const auto& self = *static_cast<cancellable_wait*>(subject);
-    if (const chan_core* channel = self.place.owner.load()) channel->note_in(found);
+    if (const chan_core* channel = self.place.owner.load()) {
+      channel->note_in(found);
+    } else if (self.op.channel != nullptr) {
+      found.add(nullptr, 0, wait_objects::extent::part);  // taken out by who wakes it
+    }
     note_cancellation(self, found);
   }
   template <bool Sending, bool Nil>

@@ -63,7 +63,9 @@ struct chan_waits {
 
   /// Not instrumented, as all that looks at waiters of others: every worker stands still.
   RINGO_NO_TSAN static void waits_for(void* subject, wait_objects& found) noexcept {
-    if (const chan_core* owner = static_cast<waiter*>(subject)->owner.load()) owner->note_in(found);
+    const chan_core* owner = static_cast<waiter*>(subject)->owner.load();
+    if (owner != nullptr) return owner->note_in(found);
+    found.add(nullptr, 0, wait_objects::extent::part);  // taken out by who wakes it
   }
 
   static constexpr park_kind send{"chan send",

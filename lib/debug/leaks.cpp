@@ -128,11 +128,13 @@ class leak_search final : wait_objects {
     for (at_ = 0; at_ < candidates_.size(); ++at_) {
       fiber& f = *candidates_[at_].self;
       f.kind.load()->waits_for(f.subject.load(), *this);
+      if (no_memory_) throw std::bad_alloc();
     }
   }
   std::size_t memory_spots_ = 0;
+  bool no_memory_ = false;
 
-  void add(const void* object, std::size_t size, extent reaches) noexcept override {
+  void add(const void* object, std::size_t size, extent reaches) noexcept override try {
     const auto end = spots_.begin() + static_cast<std::ptrdiff_t>(memory_spots_);
     auto at =
         std::upper_bound(spots_.begin(), end, number(object), [](std::uintptr_t a, const spot& s) {
@@ -141,10 +143,13 @@ class leak_search final : wait_objects {
     if (at != spots_.begin() && (--at)->range.has(number(object))) {
       candidates_[at->of].dependents.push_back(at_);
     } else if (object != nullptr && reaches == extent::whole) {
-      spots_.push_back({{object, 1}, {object, size}, at_, true});
+      // The last word may be the allocator's: it keeps the size of the next block there.
+      spots_.push_back({{object, size - sizeof(void*)}, {object, size}, at_, true});
     } else {
       candidates_[at_].live = true;
     }
+  } catch (const std::bad_alloc&) {
+    no_memory_ = true;
   }
 
   /// What a fiber can reach from by itself; on its stack from `frame` on, or from where it stopped.
@@ -178,40 +183,37 @@ class leak_search final : wait_objects {
     for (const spot& s : spots_) {
       if (s.is_channel) left_out.push_back(s.whole);
     }
-    std::vector<hidden_range> data;
+    std::vector<data_region> data;
     if (!reader_.find_data(data)) return false;
     for (std::uint32_t i = 0; i < of_.worker_count(); ++i)
-      leave_out_of(*of_.worker_at(i), data, left_out);
+      leave_out_of(*of_.worker_at(i), left_out);
     std::sort(left_out.begin(), left_out.end());
-    for (const hidden_range& region : data) read_but(region, left_out);
+    for (const data_region& region : data) read_but(region, left_out);
     return true;
   }
 
   /// What calls that are over have left behind on its thread's stack, and in its rings.
-  static void leave_out_of(const worker& w,
-                           const std::vector<hidden_range>& data,
-                           std::vector<hidden_range>& left_out) {
+  static void leave_out_of(const worker& w, std::vector<hidden_range>& left_out) {
     for (const auto& part : w.source().shared_memory()) {
       if (!part.empty()) left_out.emplace_back(part.data(), part.size());
     }
     constexpr std::size_t red_zone = 128;
+    const auto* bottom = static_cast<const std::byte*>(w.stack_bottom.load());
     const std::uintptr_t live = number(w.stands_at.load()) - red_zone;
-    for (const hidden_range& region : data) {  // below it is its guard
-      // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel's
-      const auto* begin = reinterpret_cast<const std::byte*>(region.begin());
-      if (region.has(live)) left_out.emplace_back(begin, live - region.begin());
-    }
+    if (bottom != nullptr && number(bottom) < live)
+      left_out.emplace_back(bottom, live - number(bottom));
   }
 
-  void read_but(const hidden_range& region, const std::vector<hidden_range>& left_out) {
-    std::uintptr_t begin = region.begin();
-    for (auto hole = std::lower_bound(left_out.begin(), left_out.end(), region, ends_before);
-         hole != left_out.end() && hole->begin() < region.end();
+  void read_but(const data_region& region, const std::vector<hidden_range>& left_out) {
+    std::uintptr_t begin = region.range.begin();
+    const std::uintptr_t end = region.range.end();
+    for (auto hole = std::lower_bound(left_out.begin(), left_out.end(), region.range, ends_before);
+         hole != left_out.end() && hole->begin() < end;
          ++hole) {
-      if (hole->begin() > begin) read(begin, hole->begin());
+      if (hole->begin() > begin) read(begin, hole->begin(), region.is_shared);
       begin = std::max(begin, hole->end());
     }
-    if (begin < region.end()) read(begin, region.end());
+    if (begin < end) read(begin, end, region.is_shared);
   }
   static bool ends_before(const hidden_range& hole, const hidden_range& region) noexcept {
     return hole.end() <= region.begin();
@@ -219,10 +221,10 @@ class leak_search final : wait_objects {
 
   // Step 3.
   void read(const hidden_range& range) { read(range.begin(), range.end()); }
-  void read(std::uintptr_t begin, std::uintptr_t end) {
+  void read(std::uintptr_t begin, std::uintptr_t end, bool all = false) {
     if (spots_.empty()) return;
     const std::uintptr_t lowest = spots_.front().range.begin();
-    reader_.for_each_word(begin, end, [this, lowest](std::uintptr_t word) {
+    reader_.for_each_word(begin, end, all, [this, lowest](std::uintptr_t word) {
       if (word >= lowest) reach(word);
     });
   }
@@ -263,6 +265,7 @@ class leak_search final : wait_objects {
 
 /// While all stand still: before that, a worker's thread may not have said yet that it is one.
 const char* why_not(scheduler& s) {
+  if (s.abandoned_any()) return "a fiber of an earlier run may still compute";
   for (std::uint32_t i = 0; i < s.worker_count(); ++i) {
     if (s.worker_at(i)->is_blocked()) return "a fiber is in blocking()";
   }
@@ -289,7 +292,7 @@ const char* search(scheduler& s,
   }
 }
 
-leak_report search(const leak_options& wanted, std::uintptr_t frame) {
+RINGO_NOINLINE leak_report search(const leak_options& wanted, std::uintptr_t frame) {
   leak_report result;
   if (current_worker() == nullptr) {
     result.unknown = "the caller is no fiber";
@@ -318,7 +321,9 @@ RINGO_NOINLINE leak_report leaks(const leak_options& wanted) {
   // left.
   __builtin_unwind_init();
 #if defined(__x86_64__)
-  const std::uintptr_t frame = number(__builtin_dwarf_cfa()) - 7 * sizeof(std::uintptr_t);
+  const std::uintptr_t frame =
+      std::min(number(__builtin_dwarf_cfa()) - 7 * sizeof(std::uintptr_t),
+               number(__builtin_frame_address(0)) - 7 * sizeof(std::uintptr_t));
 #else
   const std::uintptr_t frame = number(__builtin_frame_address(0)) - 64 * sizeof(std::uintptr_t);
 #endif

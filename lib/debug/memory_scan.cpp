@@ -32,7 +32,7 @@ memory_reader::~memory_reader() {
   if (pages_ >= 0) ::close(pages_);
 }
 
-bool memory_reader::find_data(std::vector<hidden_range>& found) const {
+bool memory_reader::find_data(std::vector<data_region>& found) const {
   std::FILE* file = std::fopen("/proc/self/maps", "re");
   if (file == nullptr) return false;
   std::array<char, 4352> line{};  // a path may have 4096
@@ -56,7 +56,8 @@ bool memory_reader::find_data(std::vector<hidden_range>& found) const {
     const bool is_kernels = std::strncmp(line.data() + behind, "[v", 2) == 0;  // vdso, vvar
     const bool is_data = rights[0] == 'r' && (rights[1] == 'w' || inode == 0) && !is_kernels;
     // NOLINTNEXTLINE(performance-no-int-to-ptr): see above
-    if (is_data) found.emplace_back(reinterpret_cast<const void*>(begin), end - begin);
+    const hidden_range range(reinterpret_cast<const void*>(begin), end - begin);
+    if (is_data) found.push_back({range, rights[3] == 's'});
   }
   std::fclose(file);
   return true;

@@ -23,6 +23,12 @@ class hidden_range {
 };
 
 /// Reads this process's memory as the kernel does: what cannot be read is passed over. One owner.
+/// Memory that holds data. Pages of shared memory may be elsewhere than in this process's tables.
+struct data_region {
+  hidden_range range;
+  bool is_shared;
+};
+
 class memory_reader {
  public:
   memory_reader() noexcept;
@@ -34,18 +40,18 @@ class memory_reader {
 
   /// What else holds data: all that is readable, but the code and constants of files. False: it
   /// cannot be found out.
-  bool find_data(std::vector<hidden_range>& found) const;
+  bool find_data(std::vector<data_region>& found) const;
   /// The room that it reads into, which holds copies.
   hidden_range room() const noexcept { return {room_, room_size}; }
 
-  /// Calls visit(word) for each aligned word of a range that is in memory.
+  /// Calls visit(word) for each aligned word of a range that is in memory; `all`: of all of it.
   template <typename Visit>
-  void for_each_word(std::uintptr_t begin, std::uintptr_t end, Visit visit) {
+  void for_each_word(std::uintptr_t begin, std::uintptr_t end, bool all, Visit visit) {
     begin = (begin + sizeof(std::uintptr_t) - 1) / sizeof(std::uintptr_t) * sizeof(std::uintptr_t);
     while (begin < end) {
       const std::uintptr_t next = (begin / room_size + 1) * room_size;
       const std::uintptr_t until = next < end ? next : end;
-      if (is_resident(begin, until)) {
+      if (all || is_resident(begin, until)) {
         const std::size_t count = read(begin, until) / sizeof(std::uintptr_t);
         for (std::size_t i = 0; i < count; ++i) visit(room_[i]);
       }

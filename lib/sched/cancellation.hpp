@@ -139,8 +139,9 @@ class cancellation {
 
 /// What a listener waits for, for park_kind.
 inline void note_cancellation(const cancellation::listener& l, wait_objects& found) noexcept {
-  const cancellation* owner = l.owner.load();  // null: it is gone
-  if (owner != nullptr) found.add(owner, sizeof *owner, wait_objects::extent::part);
+  // Null: it is gone, or somebody has just called the fiber off, and is about to wake it.
+  const cancellation* owner = l.owner.load();
+  found.add(owner, sizeof *owner, wait_objects::extent::part);
 }
 
 /// sleep_until() that gives up: empty when the time has come, else the code. A cancellation that is

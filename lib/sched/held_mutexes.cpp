@@ -94,22 +94,26 @@ bool is_new(void* const* frames, std::size_t size) noexcept {
 
 }  // namespace
 
-void warn_of_held_mutexes() noexcept {
-  const int count = take_mutexes();
-  if (count == 0) return;
+mutex_watch::mutex_watch() noexcept : held_(take_mutexes()) {}
+
+void forget_held_mutexes() noexcept {
+  static_cast<void>(take_mutexes());
+}
+
+void mutex_watch::warn() const noexcept {
   std::array<void*, stack_table::frames_max> frames{};
   if (!is_new(frames.data(), unwind_here(frames.data(), frames.size()))) return;
   constexpr const char* what =
-      "ringo: warning: a fiber parks and holds %d std::mutex: others that lock it block their "
-      "threads, "
+      "ringo: warning: a fiber has parked with %d std::mutex locked: others that lock it block their "
+      "threads, and it may go on on another one; ringo::mutex is for that\n";
       "and it may go on on another one; ringo::mutex is for that\n";
   try {
     const std::string text = text_of(snapshot::take_self());
-    print_error(what, count);
+    print_error(what, held_);
     constexpr int standard_error = 2;
     static_cast<void>(write_all(standard_error, text.data(), text.size()));
   } catch (const std::bad_alloc&) {
-    print_error(what, count);
+    print_error(what, held_);
   }
 }
 

@@ -7,8 +7,11 @@
 #include <string>
 #include <utility>
 
+#include <ringo/defer.hpp>
+
 #include "base/print.hpp"
 #include "base/write_all.hpp"
+#include "sched/scheduler.hpp"
 #include "sched/snapshot.hpp"
 
 namespace ringo::detail {
@@ -59,6 +62,10 @@ void parked_watch::step() noexcept {
 }
 
 void parked_watch::look() {
+  // Who is held and woken meanwhile is in nobody's queue: no deadlock.
+  scheduler& s = scheduler::instance();
+  s.expect_outside(1);
+  const ringo::defer over{[&s] { s.expect_outside(-1); }};
   snapshot taken = snapshot::take();
   std::erase_if(taken.fibers, [this](const fiber_entry& f) {
     return f.state != fiber_state::parked || f.waited < limit_;

@@ -90,6 +90,7 @@ void worker::yield() noexcept {
     ticks_.set(ticks_.get() + 1);
     return;
   }
+  const mutex_watch watch;
   fiber* self = current_.get();
   sanitizer_release(&self->state);
   leave(self, &worker::after_yield, nullptr, this, leaving::yields);
@@ -141,6 +142,7 @@ void worker::after_end(void* self, const void* /*unused*/, void* on) noexcept {
 /// Where to go, with `last` filled in; null: the running stack now belongs to the next fiber, which
 /// has not started yet.
 context* worker::end_fiber(fiber* self, departure& last) noexcept {
+  forget_held_mutexes();
   if (bubble* group = bubble::of(*self); RINGO_UNLIKELY(group != nullptr)) group->fiber_ends();
   last = {&self->at, globals_, &worker::after_end, self, nullptr, this, &worker::start_fiber, true};
   // The last that this fiber writes on its stack is above.
@@ -181,7 +183,7 @@ context& worker::start_fiber(departure& last) noexcept {
 void park(const park_kind& kind, void* subject) noexcept {
   worker* w = current_worker();
   if (RINGO_LIKELY(w != nullptr)) {
-    warn_of_held_mutexes();
+    const mutex_watch watch;
     w->park(kind, subject);
   } else {
     park_thread(kind, subject);

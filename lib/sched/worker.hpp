@@ -118,7 +118,7 @@ class worker {
     explored = 32,    ///< every choice is the exploration's; for the whole run
     // The rest asks for notes only, and stops nobody.
     sample_due = 128,  ///< the next fiber that is queued here is one whose wait is measured
-    traced = 256      ///< a trace is being written
+    traced = 256       ///< a trace is being written
   };
   static constexpr std::uint32_t notes = sample_due | traced;
   void go_on() noexcept { attention_.fetch_and(~static_cast<std::uint32_t>(halted)); }
@@ -183,6 +183,8 @@ class worker {
   std::atomic<std::uint32_t> stands_since{0};  // atomic: see world_stop.hpp
   /// While it stands: where the live part of its thread's stack begins. Atomic: as above.
   std::atomic<const void*> stands_at{nullptr};
+  /// Where its thread's stack begins; null: nobody knows. Atomic: written as the thread starts.
+  std::atomic<const void*> stack_bottom{nullptr};
   const context& loop() const noexcept { return loop_; }
 
   // Guarded by the scheduler's token lock.

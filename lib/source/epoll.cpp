@@ -64,7 +64,7 @@ class epoll_engine final : public engine {
 
   /// Without anything under way there is nothing to fetch, and no system call is made.
   void reap(fiber_queue& ended) noexcept override {
-    if (!busy()) return;
+    if (!busy() && !took_along_.load()) return;
     std::array<epoll_event, events_max> events;
     count_call();
     if (apply(events.data(), ::epoll_wait(epoll_, events.data(), events_max, 0), ended)) {
@@ -128,7 +128,9 @@ class epoll_engine final : public engine {
  private:
   int epoll_ = -1;
   wake_event wake_;
-  std::atomic<std::uint32_t> waiting_{0};      // operations under way, see busy()
+  std::atomic<std::uint32_t> waiting_{0};  // operations under way, see busy()
+  // Of descriptors that came from elsewhere: who waits for them since before counts there.
+  std::atomic<bool> took_along_{false};
   std::atomic<std::uint64_t> calls_{0};        // atomic: any thread may reap, or add a descriptor
   std::atomic<std::uint64_t> completions_{0};  // atomic: as above
 
@@ -203,6 +205,7 @@ class epoll_engine final : public engine {
     if (before == this) return;
     epoll_event event = wanted(op);
     if (control(EPOLL_CTL_ADD, number_of(entry), &event) != 0) return;
+    took_along_.store(true);
     entry.home.store(this);
     before->control(EPOLL_CTL_DEL, number_of(entry), nullptr);
   }

@@ -53,7 +53,7 @@ TEST_CASE("debug: a fiber that parks while it holds a std::mutex is named, once 
     CAPTURE(workers);
     CAPTURE(result.output);
     CHECK(result.exited_with(0));
-    CHECK(count_of(result.output, "parks and holds 1 std::mutex") == 1);
+    CHECK(count_of(result.output, "has parked with 1 std::mutex locked") == 1);
     CHECK(result.printed("park_with_a_mutex"));
     CHECK(result.output.find("std::mutex", result.output.find("again")) == std::string::npos);
   }
