@@ -106,7 +106,6 @@ void mutex_watch::warn() const noexcept {
   constexpr const char* what =
       "ringo: warning: a fiber has parked with %d std::mutex locked: others that lock it block their "
       "threads, and it may go on on another one; ringo::mutex is for that\n";
-      "and it may go on on another one; ringo::mutex is for that\n";
   try {
     const std::string text = text_of(snapshot::take_self());
     print_error(what, held_);
