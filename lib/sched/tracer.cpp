@@ -59,6 +59,7 @@ std::error_code tracer::start(trace_sink& to) noexcept {
   written_ = 0;
   is_cut_ = false;
   stopping_.store(0);
+  adopted_.store(0);
   began_ = both_clocks();
   sink_ = &to;
   if (const auto error = start_thread()) {
@@ -87,6 +88,8 @@ std::error_code tracer::start_thread() noexcept {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (refused != 0) return {refused, std::system_category()};
   ::pthread_setname_np(thread_, "ringo-trace");
+  // Or else a run that is stuck at once would take it for a thread that may still wake somebody.
+  while (adopted_.load() == 0) futex_wait(adopted_, 0, nanoseconds(-1));
   return {};
 }
 
@@ -174,6 +177,8 @@ double tracer::find_ns_per_tick() const noexcept {
 void tracer::run() noexcept {
   const auto self = static_cast<std::int32_t>(::syscall(SYS_gettid));
   scheduler::instance().adopt_thread(self);
+  adopted_.store(1);
+  futex_wake(adopted_, 1);
   try {
     trace_text text(began_.tick);
     text.text() = "[\n";

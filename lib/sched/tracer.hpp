@@ -94,6 +94,7 @@ class tracer {
   std::size_t written_ = 0;  // the thread's
   bool is_cut_ = false;      // the thread's: the sink is full, what comes now is thrown away
   std::atomic<std::uint32_t> stopping_{0};  // futex
+  std::atomic<std::uint32_t> adopted_{0};   // futex: the thread is known as one of ringo's
 
   spinlock lock_;
   bool on_ RINGO_GUARDED_BY(lock_) = false;

@@ -217,6 +217,16 @@ TEST_CASE("RINGO_TRACE: a whole program is traced, to its end") {
   }
 }
 
+// The thread that writes the trace was taken for one that may still wake somebody, as long as the
+// scheduler did not know it.
+TEST_CASE("RINGO_TRACE: a run that is stuck at once is a deadlock all the same") {
+  const scratch_file file;
+  const auto result = run_program(
+      {.name = "traced", .arguments = {"stuck"}, .environment = {"RINGO_TRACE=" + file.path()}});
+  CHECK(result.exited_with(2));
+  CHECK(result.printed("deadlock!"));
+}
+
 TEST_CASE("RINGO_TRACE: a file that cannot be is said, and the program runs") {
   const auto result = run_program(
       {.name = "traced", .arguments = {"exit"}, .environment = {"RINGO_TRACE=/nowhere/at/all"}});

@@ -1,8 +1,10 @@
-// Two runs with named fibers, for RINGO_TRACE. "exit": ends in the middle of the second.
+// Two runs with named fibers, for RINGO_TRACE. "exit": ends in the middle of the second. "stuck":
+// its only fiber waits for ever.
 
 #include <cstdlib>
 #include <string_view>
 
+#include <ringo/chan.hpp>
 #include <ringo/go.hpp>
 #include <ringo/runtime.hpp>
 #include <ringo/sync/wait_group.hpp>
@@ -24,7 +26,9 @@ void work(const char* name) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool exits = argc > 1 && std::string_view(argv[1]) == "exit";
+  const std::string_view mode = argc > 1 ? argv[1] : "";
+  const bool exits = mode == "exit";
+  if (mode == "stuck") ringo::run([] { (void)ringo::make_chan<int>().recv(); });
   ringo::run([] { work("first"); });
   ringo::run([exits] {
     work("second");
