@@ -36,7 +36,7 @@ bool may_be_tried_again(std::int64_t result) noexcept {
 }
 
 /// One stream, read or written by the owner through one operation at a time, always the same one.
-struct connection : waiter {
+struct connection : operation_waiter {
   pair_of_fds pair = stream_pair();
   std::uint64_t stream = 0;
   std::uint64_t moved = 0;       // the owner's: bytes
@@ -44,7 +44,7 @@ struct connection : waiter {
   bool over = false;             // the owner's
   std::array<unsigned char, room_size> room{};
 
-  using waiter::waiter;
+  using operation_waiter::operation_waiter;
 };
 
 class storm {
@@ -68,7 +68,7 @@ class storm {
     open_ = connections_.size();
     for (auto& each : connections_) go_on(*each);
     while (open_ > 0) {
-      wait_once(source_, &others_, [this](waiter& w) {
+      wait_once(source_, &others_, [this](operation_waiter& w) {
         auto& c = static_cast<connection&>(w);
         note(c, c.finish());
         go_on(c);
@@ -261,13 +261,13 @@ TEST_CASE("storm: with a kernel that is late, short of memory and in disorder, a
 }
 
 // The interleaving under test: somebody who reaps takes the wake event's completion between the
-// waiter's last look and its sleep.
+// operation_waiter's last look and its sleep.
 TEST_CASE("storm: a wake-up is not lost to others who reap") {
   auto makers = all_engines();
   for (const auto& each : disturbed_rings()) makers.push_back(each);
   for_each(makers, [](engine& source, engine_kind kind) {
     const auto pair = stream_pair();
-    waiter under_way(source, kind);
+    operation_waiter under_way(source, kind);
     under_way.op.code = opcode::poll;
     under_way.op.events = POLLIN;
     under_way.op.fd = pair.ours.get();
@@ -295,7 +295,7 @@ TEST_CASE("storm: a wake-up is not lost to others who reap") {
     });
     while (seen != wakes) {
       if (sent == seen) {
-        wait_once(source, &others, [&](waiter& w) {
+        wait_once(source, &others, [&](operation_waiter& w) {
           ended = true;
           static_cast<void>(w.finish());
         });

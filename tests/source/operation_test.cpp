@@ -63,7 +63,7 @@ TEST_CASE("operation: what waits ends when its moment comes, and no earlier") {
   for_each(all_engines(), [](engine& source, engine_kind kind) {
     for (const auto code : {opcode::receive, opcode::poll, opcode::read}) {
       const auto pair = code == opcode::read ? pipe_pair() : stream_pair();
-      waiter w(source, kind);
+      operation_waiter w(source, kind);
       std::array<char, 8> room{};
       describe(w.op, code, pair.ours.get(), POLLIN, room.data(), room.size());
       const bool ended = w.start();
@@ -90,7 +90,7 @@ TEST_CASE("operation: sends go on when there is room again") {
       const std::vector<char> filling(1 << 16, 'x');
       while (::write(pair.ours.get(), filling.data(), filling.size()) > 0) {
       }
-      waiter w(source, kind);
+      operation_waiter w(source, kind);
       std::array<char, 3> data{'e', 'n', 'd'};
       iovec piece{data.data(), data.size()};
       msghdr message{};
@@ -118,7 +118,7 @@ TEST_CASE("operation: sends go on when there is room again") {
 TEST_CASE("operation: the other side's end is no error of a receive, and EPIPE of a send") {
   for_each(all_engines(), [](engine& source, engine_kind kind) {
     auto pair = stream_pair();
-    waiter w(source, kind);
+    operation_waiter w(source, kind);
     std::array<char, 8> room{};
     describe(w.op, opcode::receive, pair.ours.get(), POLLIN, room.data(), room.size());
     const bool ended = w.start();
@@ -138,7 +138,7 @@ TEST_CASE("operation: a message comes with its sender's pieces") {
     REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
     const owned_fd ours(ends[0]);
     const owned_fd theirs(ends[1]);
-    waiter w(source, kind);
+    operation_waiter w(source, kind);
     std::array<char, 2> first{};
     std::array<char, 8> second{};
     std::array<iovec, 2> pieces{{{first.data(), first.size()}, {second.data(), second.size()}}};
@@ -168,7 +168,7 @@ TEST_CASE("operation: accept waits for a connection, and sets what its flags say
     REQUIRE(::listen(listener.get(), 4) == 0);
     size = sizeof address;
     REQUIRE(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
-    waiter w(source, kind);
+    operation_waiter w(source, kind);
     describe(w.op, opcode::accept, listener.get(), POLLIN);
     w.op.flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
     const bool ended = w.start();
@@ -187,7 +187,7 @@ TEST_CASE("operation: accept waits for a connection, and sets what its flags say
 TEST_CASE("operation: files are read, written and synchronised, at a place or where they are") {
   for_each(rings(), [](engine& source, engine_kind kind) {
     const owned_fd file = temporary_file();
-    waiter w(source, kind);
+    operation_waiter w(source, kind);
     std::array<char, 6> data{'a', 'b', 'c', 'd', 'e', 'f'};
     describe(w.op, opcode::write, file.get(), POLLOUT, data.data(), 6);
     CHECK(carry_out(source, w) == 6);
@@ -211,7 +211,7 @@ TEST_CASE("operation: files are read, written and synchronised, at a place or wh
 
 TEST_CASE("operation: what cannot be done says why") {
   for_each(all_engines(), [](engine& source, engine_kind kind) {
-    waiter w(source, kind);
+    operation_waiter w(source, kind);
     std::array<char, 4> room{};
     describe(w.op, opcode::receive, -1, POLLIN, room.data(), room.size());
     CHECK(carry_out(source, w) == -EBADF);
@@ -221,7 +221,7 @@ TEST_CASE("operation: what cannot be done says why") {
 TEST_CASE("operation: cancelled by the owner, it ends, and takes nothing any more") {
   for_each(all_engines(), [](engine& source, engine_kind kind) {
     const auto pair = stream_pair();
-    waiter w(source, kind);
+    operation_waiter w(source, kind);
     std::array<char, 8> room{};
     describe(w.op, opcode::receive, pair.ours.get(), POLLIN, room.data(), room.size());
     for (const bool submitted : {false, true}) {
@@ -241,14 +241,14 @@ TEST_CASE("operation: cancelled by the owner, it ends, and takes nothing any mor
 TEST_CASE("operation: cancelled by another thread while the owner sleeps, it ends") {
   for_each(all_engines(), [](engine& source, engine_kind kind) {
     const auto pair = stream_pair();
-    waiter w(source, kind);
+    operation_waiter w(source, kind);
     hand_over others(source);
     std::array<char, 8> room{};
     describe(w.op, opcode::receive, pair.ours.get(), POLLIN, room.data(), room.size());
     for (int round = 0; round < 50; ++round) {
       bool over = w.start();
       std::thread canceller([&] { others.give(w.cancel()); });
-      while (!over) wait_once(source, &others, [&](waiter&) { over = true; });
+      while (!over) wait_once(source, &others, [&](operation_waiter&) { over = true; });
       CHECK(w.finish() == -ECANCELED);
       canceller.join();
     }
@@ -260,7 +260,7 @@ TEST_CASE("operation: cancelled by another thread while the owner sleeps, it end
 TEST_CASE("operation: others reap for an owner that computes") {
   for_each(all_engines(), [](engine& source, engine_kind kind) {
     const auto pair = stream_pair();
-    waiter w(source, kind);
+    operation_waiter w(source, kind);
     std::array<char, 8> room{};
     describe(w.op, opcode::receive, pair.ours.get(), POLLIN, room.data(), room.size());
     std::atomic<bool> over{w.start()};
@@ -297,7 +297,7 @@ TEST_CASE("operation: others cancel for an owner that computes, where the kernel
                if (!abilities.sync_cancel) return;
              }
              const auto pair = stream_pair();
-             waiter w(source, kind);
+             operation_waiter w(source, kind);
              std::array<char, 8> room{};
              describe(w.op, opcode::receive, pair.ours.get(), POLLIN, room.data(), room.size());
              std::atomic<bool> over{w.start()};
@@ -324,13 +324,13 @@ TEST_CASE("operation: cancel_all leaves the kernel nothing to write to") {
   for_each(rings(), [](engine& source, engine_kind kind) {
     constexpr std::size_t count = 300;  // more than one submission
     std::vector<pair_of_fds> pairs;
-    std::vector<std::unique_ptr<waiter>> waiters;
+    std::vector<std::unique_ptr<operation_waiter>> waiters;
     std::vector<std::array<char, 4>> rooms(count);
     for (std::size_t i = 0; i < count; ++i) {
       const bool polls = i % 3 == 0;
       const bool reads = i % 3 == 1;
       pairs.push_back(reads ? pipe_pair() : stream_pair());
-      waiters.push_back(std::make_unique<waiter>(source, kind));
+      waiters.push_back(std::make_unique<operation_waiter>(source, kind));
       describe(waiters[i]->op,
                polls   ? opcode::poll
                : reads ? opcode::read
@@ -345,7 +345,7 @@ TEST_CASE("operation: cancel_all leaves the kernel nothing to write to") {
     cancel_all_into(source, ended);
     CHECK_FALSE(source.busy());
     std::size_t seen = 0;
-    for (; fiber* f = ended.pop(); ++seen) CHECK(waiter::of(f).finish() == -ECANCELED);
+    for (; fiber* f = ended.pop(); ++seen) CHECK(operation_waiter::of(f).finish() == -ECANCELED);
     CHECK(seen == count);
     for (std::size_t i = 0; i < count; ++i) {
       REQUIRE(::write(pairs[i].theirs.get(), "abcd", 4) == 4);

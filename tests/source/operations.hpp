@@ -150,24 +150,26 @@ inline pair_of_fds pipe_pair() {
 }
 
 /// Stands for a fiber that waits for one operation at a time.
-class waiter {
+class operation_waiter {
  public:
   operation op;
 
-  explicit waiter(engine& source, engine_kind kind) : source_(source), kind_(kind) {
+  explicit operation_waiter(engine& source, engine_kind kind) : source_(source), kind_(kind) {
     detail::fiber_registry::instance().take(&who_, 1);
     who_->subject.store(this);
   }
-  waiter(const waiter&) = delete;
-  waiter& operator=(const waiter&) = delete;
-  ~waiter() {
+  operation_waiter(const operation_waiter&) = delete;
+  operation_waiter& operator=(const operation_waiter&) = delete;
+  ~operation_waiter() {
     CHECK_FALSE(under_way_);
     drop_entry();
     who_->subject.store(nullptr);
     detail::fiber_registry::instance().give_back(&who_, 1);
   }
 
-  static waiter& of(fiber* f) noexcept { return *static_cast<waiter*>(f->subject.load()); }
+  static operation_waiter& of(fiber* f) noexcept {
+    return *static_cast<operation_waiter*>(f->subject.load());
+  }
 
   /// The owner's thread, as a departing fiber: `op` says what is wanted. True: it has ended
   /// already.
@@ -258,7 +260,7 @@ class hand_over {
   std::vector<fiber*> waiting_;  // guarded by lock_
 };
 
-/// Sleeps until something has ended, and calls `visit` with each waiter that has.
+/// Sleeps until something has ended, and calls `visit` with each operation_waiter that has.
 template <typename Visit>
 void wait_once(engine& source, hand_over* others, Visit visit) {
   fiber_queue ended;
@@ -267,23 +269,23 @@ void wait_once(engine& source, hand_over* others, Visit visit) {
   wait_into(source, start + limit, ended);
   if (detail::steady_clock::now() - start >= limit) FAIL("a wake-up was lost");
   reap_into(source, ended);
-  while (fiber* f = ended.pop()) visit(waiter::of(f));
+  while (fiber* f = ended.pop()) visit(operation_waiter::of(f));
   if (others == nullptr) return;
-  for (fiber* f : others->take()) visit(waiter::of(f));
+  for (fiber* f : others->take()) visit(operation_waiter::of(f));
 }
 
 /// Until this one has ended.
-inline std::int64_t result_of(engine& source, waiter& w, bool ended_already) {
+inline std::int64_t result_of(engine& source, operation_waiter& w, bool ended_already) {
   bool over = ended_already;
   while (!over) {
-    wait_once(source, nullptr, [&](waiter& other) { over |= &other == &w; });
+    wait_once(source, nullptr, [&](operation_waiter& other) { over |= &other == &w; });
   }
   return w.finish();
 }
 
 /// Does what `op` says, as a fiber would that tries as often as it is told to. A ring does it
 /// without a try before.
-inline std::int64_t carry_out(engine& source, waiter& w) {
+inline std::int64_t carry_out(engine& source, operation_waiter& w) {
   for (bool tries = w.kind() == engine_kind::epoll;; tries = true) {
     if (tries) {
       const std::int64_t tried = detail::make_call(w.op);

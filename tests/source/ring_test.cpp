@@ -25,12 +25,12 @@ namespace {
 
 constexpr std::size_t many = 5000;  // more than the completion queue holds
 
-using waiters = std::vector<std::unique_ptr<ring_waiter>>;
+using waiters = std::vector<std::unique_ptr<operation_waiter>>;
 
 waiters polls_of(engine& source, int fd, std::size_t count) {
   waiters all;
   for (std::size_t i = 0; i < count; ++i) {
-    all.push_back(std::make_unique<ring_waiter>(source, engine_kind::io_uring));
+    all.push_back(std::make_unique<operation_waiter>(source, engine_kind::io_uring));
     all[i]->op.code = opcode::poll;
     all[i]->op.events = POLLIN;
     all[i]->op.fd = fd;
@@ -46,7 +46,7 @@ void start_all(waiters& all) {
 std::size_t finish_all(fiber_queue& ended, std::int64_t wanted) {
   std::size_t count = 0;
   while (fiber* f = ended.pop()) {
-    if (ring_waiter::of(f).finish() != wanted) FAIL("ended with something else");
+    if (operation_waiter::of(f).finish() != wanted) FAIL("ended with something else");
     ++count;
   }
   return count;
@@ -83,7 +83,7 @@ TEST_CASE("ring: more operations than there is room for are started and end") {
     make_readable(fd);
     std::size_t count = 0;
     while (count < all.size()) {
-      wait_once(source, nullptr, [&](ring_waiter& w) {
+      wait_once(source, nullptr, [&](operation_waiter& w) {
         if (w.finish() != POLLIN) FAIL("ended with something else");
         ++count;
       });
@@ -107,7 +107,7 @@ TEST_CASE("ring: what was called off before the kernel took it ends") {
              canceller.join();
              std::size_t count = 0;
              while (count < all.size()) {
-               wait_once(source, &others, [&](ring_waiter& w) {
+               wait_once(source, &others, [&](operation_waiter& w) {
                  if (w.finish() != -ECANCELED) FAIL("ended with something else");
                  ++count;
                });
@@ -155,7 +155,7 @@ TEST_CASE("ring: a letter keeps the operation until the owner has read it") {
   for_each({misbehaving("as Linux 5.15", {.old_kernel = true})},
            [](engine& source, engine_kind kind) {
              const auto pair = stream_pair();
-             ring_waiter w(source, kind);
+             operation_waiter w(source, kind);
              std::array<char, 4> room{};
              w.op.code = opcode::receive;
              w.op.fd = pair.ours.get();
@@ -174,7 +174,7 @@ TEST_CASE("ring: a letter keeps the operation until the owner has read it") {
              CHECK(source.busy());  // the letter
              reap_into(source, ended);
              REQUIRE_FALSE(ended.empty());
-             CHECK(&ring_waiter::of(ended.pop()) == &w);
+             CHECK(&operation_waiter::of(ended.pop()) == &w);
              CHECK(w.finish() == 4);  // what has happened wins over the cancellation
            });
 }
@@ -212,7 +212,7 @@ TEST_CASE("ring: files keep few threads of the kernel busy") {
     std::vector<char> data(1 << 14, 'x');
     waiters all;
     for (std::size_t i = 0; i < 200; ++i) {
-      all.push_back(std::make_unique<ring_waiter>(source, kind));
+      all.push_back(std::make_unique<operation_waiter>(source, kind));
       operation& op = all[i]->op;
       op.code = i % 2 == 0 ? opcode::write : opcode::sync;
       op.fd = file.get();
@@ -224,7 +224,7 @@ TEST_CASE("ring: files keep few threads of the kernel busy") {
     std::size_t count = 0;
     std::size_t threads_max = 0;
     while (count < all.size()) {
-      wait_once(source, nullptr, [&](ring_waiter& w) {
+      wait_once(source, nullptr, [&](operation_waiter& w) {
         if (w.finish() < 0) FAIL("a file refused");
         ++count;
       });
