@@ -158,7 +158,7 @@ TEST_CASE("engine: another thread ends the wait") {
   });
 }
 
-// The interleaving under test: a wake-up between the operation_waiter's last look and its sleep.
+// The interleaving under test: a wake-up between the waiter's last look and its sleep.
 // One that is lost leaves both waiting for ever.
 TEST_CASE("engine: of many wake-ups from several threads none is lost") {
   constexpr std::size_t wakers = 3;

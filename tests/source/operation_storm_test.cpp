@@ -261,7 +261,7 @@ TEST_CASE("storm: with a kernel that is late, short of memory and in disorder, a
 }
 
 // The interleaving under test: somebody who reaps takes the wake event's completion between the
-// operation_waiter's last look and its sleep.
+// waiter's last look and its sleep.
 TEST_CASE("storm: a wake-up is not lost to others who reap") {
   auto makers = all_engines();
   for (const auto& each : disturbed_rings()) makers.push_back(each);
