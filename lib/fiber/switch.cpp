@@ -211,14 +211,22 @@ RINGO_NO_TSAN void make_context(context& to, stack memory) noexcept {
 #endif
 }
 
+stack stack_of_thread() noexcept {
+  pthread_attr_t attributes;
+  if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return {};
+  void* base = nullptr;
+  std::size_t size = 0;
+  ::pthread_attr_getstack(&attributes, &base, &size);
+  ::pthread_attr_destroy(&attributes);
+  return {static_cast<std::byte*>(base), size};
+}
+
 RINGO_NO_TSAN void adopt_thread_stack([[maybe_unused]] context& self) noexcept {
 #if RINGO_ASAN
-  pthread_attr_t attributes;
-  void* bottom = nullptr;
-  RINGO_VERIFY(pthread_getattr_np(pthread_self(), &attributes) == 0);
-  pthread_attr_getstack(&attributes, &bottom, &self.size);
-  pthread_attr_destroy(&attributes);
-  self.bottom = bottom;
+  const stack own = stack_of_thread();
+  RINGO_VERIFY(own.base != nullptr);
+  self.bottom = own.base;
+  self.size = own.size;
 #endif
 #if RINGO_TSAN
   self.tsan_fiber = __tsan_get_current_fiber();

@@ -123,6 +123,9 @@ void make_context(context& to, stack memory) noexcept;
 /// Makes the running thread's own stack a context to return to.
 void adopt_thread_stack(context& self) noexcept;
 
+/// The calling thread's own; none if the system does not tell.
+stack stack_of_thread() noexcept;
+
 /// Gives back what a sanitizer keeps for a context that is not running.
 void release_context(context& of) noexcept;
 

@@ -11,6 +11,7 @@
 
 #include "base/futex.hpp"
 #include "base/print.hpp"
+#include "base/quiet_thread.hpp"
 #include "os/signal_handler.hpp"
 #include "sched/scheduler.hpp"
 #include "source/clock.hpp"
@@ -200,18 +201,10 @@ void signal_hub::start_thread() {
     futex_wake(adopted, 1);
     static_cast<signal_hub*>(self)->serve();
   };
-  // It takes no signals itself: they belong to the threads that would get them without it.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_t thread{};
-  const int refused = ::pthread_create(&thread, nullptr, body, this);
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (refused != 0) {
+  if (start_quiet_thread(thread, "ringo-signal", body, this) != 0) {
     fatal("thread limit reached: the kernel refuses another thread (RLIMIT_NPROC or pids.max)");
   }
-  ::pthread_setname_np(thread, "ringo-signal");
   ::pthread_detach(thread);
   has_thread_ = true;
   // Or else a deadlock report might be held back by this stranger.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <csignal>
 #include <utility>
 
 #include <sys/syscall.h>
@@ -12,6 +11,7 @@
 #include <ringo/error.hpp>
 
 #include "base/futex.hpp"
+#include "base/quiet_thread.hpp"
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -159,18 +159,10 @@ void file_pool::start_thread(lane& in) noexcept {
     return nullptr;
   };
   thread& made = *in.threads.emplace_back(std::make_unique<thread>(*this, in));
-  // It takes no signals: they belong to the threads that would get them without it, and no call is
-  // to end early.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int refused = ::pthread_create(&made.handle, nullptr, body, &made);
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (refused != 0) {
+  // Quiet also so that no call ends early.
+  if (start_quiet_thread(made.handle, "ringo-file", body, &made) != 0) {
     fatal("thread limit reached: the kernel refuses another thread (RLIMIT_NPROC or pids.max)");
   }
-  ::pthread_setname_np(made.handle, "ringo-file");
   // Or else a deadlock report might be held back by this stranger.
   while (made.id.load() == 0) futex_wait(made.id, 0, nanoseconds(-1));
 }

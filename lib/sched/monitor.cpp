@@ -4,7 +4,6 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -15,7 +14,7 @@
 #include <ringo/error.hpp>
 
 #include "base/futex.hpp"
-#include "sched/bubble.hpp"
+#include "base/quiet_thread.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
 
@@ -69,17 +68,9 @@ void monitor::start() {
     static_cast<monitor*>(self)->run();
     return nullptr;
   };
-  // It takes no signals: they belong to the threads that would get them without it.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int refused = ::pthread_create(&thread_, nullptr, body, this);
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (refused != 0) {
+  if (start_quiet_thread(thread_, "ringo-monitor", body, this) != 0) {
     fatal("thread limit reached: the kernel refuses another thread (RLIMIT_NPROC or pids.max)");
   }
-  ::pthread_setname_np(thread_, "ringo-monitor");
   // Or else a deadlock report might be held back by this stranger.
   wait_until_reached(phase::watching);
 }

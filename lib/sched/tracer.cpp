@@ -1,7 +1,6 @@
 #include "sched/tracer.hpp"
 
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <limits>
 #include <new>
@@ -11,6 +10,7 @@
 
 #include "base/futex.hpp"
 #include "base/print.hpp"
+#include "base/quiet_thread.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/trace_file.hpp"
 #include "sched/trace_text.hpp"
@@ -79,15 +79,9 @@ std::error_code tracer::start_thread() noexcept {
     static_cast<tracer*>(self)->run();
     return nullptr;
   };
-  // It takes no signals: they belong to the threads that would get them without it.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int refused = ::pthread_create(&thread_, nullptr, body, this);
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (refused != 0) return {refused, std::system_category()};
-  ::pthread_setname_np(thread_, "ringo-trace");
+  if (const int refused = start_quiet_thread(thread_, "ringo-trace", body, this); refused != 0) {
+    return {refused, std::system_category()};
+  }
   // Or else a run that is stuck at once would take it for a thread that may still wake somebody.
   while (adopted_.load() == 0) futex_wait(adopted_, 0, nanoseconds(-1));
   return {};

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 
-#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -49,16 +48,6 @@ RINGO_NO_TSAN void prefetch_stack(const fiber& f) noexcept {
   for (std::size_t line = 1; line < 10; ++line) __builtin_prefetch(saved + line * cache_line);
 }
 
-const void* bottom_of_thread_stack() noexcept {
-  pthread_attr_t attributes;
-  void* bottom = nullptr;
-  std::size_t size = 0;
-  if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return nullptr;
-  ::pthread_attr_getstack(&attributes, &bottom, &size);
-  ::pthread_attr_destroy(&attributes);
-  return bottom;
-}
-
 }  // namespace
 
 void worker::run() noexcept {
@@ -67,7 +56,7 @@ void worker::run() noexcept {
   thread_id_.store(static_cast<std::int32_t>(::syscall(SYS_gettid)));
   globals_ = thread_exception_state();
   adopt_thread_stack(loop_);
-  stack_bottom.store(bottom_of_thread_stack());
+  stack_bottom.store(stack_of_thread().base);
   const signal_stack overflow_stack;
   sanitizer_release(sanitizer_world());
   while (fiber* f = find_work()) run_one(f);

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -24,6 +23,7 @@
 
 #include "support/fibers.hpp"
 #include "support/run_on.hpp"
+#include "support/temporary_directory.hpp"
 
 using namespace ringo::test;
 using ringo::io::readable;
@@ -220,12 +220,11 @@ TEST_CASE("wait_fd: plain threads wait and give up too") {
 
 TEST_CASE("wait_fd: a regular file is always ready") {
   run_on_each([] {
-    std::string path = "/tmp/ringo-wait-fd-XXXXXX";
-    const int fd = ::mkstemp(path.data());
+    const temporary_directory directory;
+    const int fd = ::open(directory.path("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     EXPECT(fd >= 0);
     EXPECT(is(wait_fd(fd, readable | writable), readable | writable));
     ::close(fd);
-    ::unlink(path.c_str());
   });
 }
 

@@ -17,12 +17,14 @@
 #include <ringo/os/run_process.hpp>
 #include <ringo/ringo.hpp>
 
+#include "support/temporary_directory.hpp"
+
 namespace {
 
 ringo::io::file temporary() {
-  std::string path = "/tmp/ringo-files-XXXXXX";
-  auto made = ringo::io::file::from_fd(::mkstemp(path.data()));
-  ::unlink(path.c_str());
+  const ringo::test::temporary_directory directory;  // gone at once, while the file is open
+  auto made = ringo::io::file::from_fd(
+      ::open(directory.path("file").c_str(), O_RDWR | O_CREAT | O_EXCL, 0600));
   return made ? *std::move(made) : ringo::io::file();
 }
 

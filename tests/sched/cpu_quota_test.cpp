@@ -3,15 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <sched.h>
-#include <unistd.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
 #include <thread>
+
+#include "support/temporary_directory.hpp"
 
 using namespace ringo::detail;
 
@@ -20,29 +20,19 @@ namespace {
 /// A directory that stands for where cgroup file systems are mounted.
 class fake_root {
  public:
-  fake_root() {
-    std::string name = std::filesystem::temp_directory_path() / "ringo_cgroup_XXXXXX";
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  fake_root(const fake_root&) = delete;
-  fake_root& operator=(const fake_root&) = delete;
-  ~fake_root() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
+  fake_root() { REQUIRE(!directory_.path().empty()); }
   fake_root& file(const std::string& name, const std::string& text) {
-    const auto place = path_ / name;
+    const std::filesystem::path place = directory_.path(name);
     std::filesystem::create_directories(place.parent_path());
     std::ofstream(place) << text;
     return *this;
   }
   std::optional<double> quota(const std::string& proc_cgroup) const {
-    return cgroup_cpu_quota(proc_cgroup, path_.string());
+    return cgroup_cpu_quota(proc_cgroup, directory_.path());
   }
 
  private:
-  std::filesystem::path path_;
+  ringo::test::temporary_directory directory_;
 };
 
 }  // namespace

@@ -14,7 +14,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <cstdlib>
 #include <random>
 #include <string>
 #include <thread>
@@ -36,6 +35,7 @@
 #include "support/fibers.hpp"
 #include "support/run_on.hpp"
 #include "support/seed.hpp"
+#include "support/temporary_directory.hpp"
 #include "support/unix_pair.hpp"
 
 using namespace ringo::test;
@@ -218,11 +218,11 @@ TEST_CASE("GR-28: a system call that nobody announced holds only its thread up")
 
 TEST_CASE("GR-28: a fiber that waits for a file's lock lets the one that holds it go on") {
   run_freely_on_each([] {
-    std::array<char, 32> name{"/tmp/ringo_flock_XXXXXX"};
-    const int first = ::mkstemp(name.data());
+    const temporary_directory directory;
+    const std::string name = directory.path("locked");
+    const int first = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     REQUIRE(first >= 0);
-    const int second = ::open(name.data(), O_RDWR | O_CLOEXEC);
-    ::unlink(name.data());
+    const int second = ::open(name.c_str(), O_RDWR | O_CLOEXEC);
     REQUIRE(::flock(first, LOCK_EX) == 0);
     auto waits = ringo::spawn([&] { EXPECT(::flock(second, LOCK_EX) == 0); });
     ringo::yield();

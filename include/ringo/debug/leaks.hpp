@@ -25,10 +25,11 @@ struct leak_options {
 /// Finds fibers that wait for ever: on channels or locks that no fiber which could still run can
 /// reach, on nil channels, on an empty select. Go's goroutine leak profile.
 ///
-/// Everything stands still meanwhile, for some milliseconds and a second for each gigabyte of
-/// memory in use. Call it from a fiber. It cannot tell, and says why: when called from elsewhere;
-/// while the process has threads that ringo did not start, or a fiber is in blocking(); when a
-/// fiber does not reach a scheduling point within `patience`; in builds with a sanitizer.
+/// Everything stands still meanwhile, for as long as it takes to read all memory that is in use.
+/// Call it from a fiber. It cannot tell, and says why: when called from elsewhere; while the
+/// process has threads that ringo did not start, a fiber is in blocking(), or one of an earlier run
+/// was abandoned while it computed; when a fiber does not reach a scheduling point within
+/// `patience`; in builds with a sanitizer.
 ///
 /// A fiber that is reported is leaked, unless the program hides its pointers (a word, aligned,
 /// that points into the object is what counts). Some that are leaked are not reported: memory
