@@ -63,7 +63,7 @@ fiber* block_for_outsider(scheduler& s) {
 }  // namespace
 
 prepared_fiber::prepared_fiber(const go_options& wanted, const void* site) {
-  // relaxed throughout: published by start()
+  // relaxed throughout: published by start(), but for the name
   constexpr auto relaxed = std::memory_order_relaxed;  // relaxed: as above
   scheduler& s = scheduler::instance();
   const std::uint8_t size_log2 = stack_log2(wanted, s);
@@ -77,7 +77,8 @@ prepared_fiber::prepared_fiber(const go_options& wanted, const void* site) {
   fiber_ = w != nullptr ? w->take_block() : block_for_outsider(s);
   fiber_->id.store(w != nullptr ? w->next_fiber_id() : outside_id(), relaxed);
   fiber_->stack_size_log2.store(size_log2, relaxed);
-  fiber_->name.store(name.release(), relaxed);
+  // release: pairs with whoever lists fibers, who may still hold this block for its last fiber's
+  fiber_->name.store(name.release(), std::memory_order_release);
   fiber_->spawn_site.store(site, relaxed);
   fiber_->exiting.store(false, relaxed);
   fiber_->in_blocking.store(false, relaxed);
