@@ -233,11 +233,12 @@ TEST_CASE("TM-21: timers fire although the worker that they were made on compute
         while (!computing) ringo::sleep_for(5ms);
         ++woken;
       });
-      const timer t(2ms);
+      const timer t(1h);
       const auto receiver = go_until_parked(parked_in_recv, [&, ch = t.channel()] {
         (void)ch.recv();
         ++woken;
       });
+      t.reset(2ms);
       ringo::after_func(2ms, [&] { ++woken; });
       const timer unread(1ms);
       computing = true;
