@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include <dirent.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 #include <ringo/error.hpp>
@@ -24,17 +25,24 @@ constexpr std::size_t dump_max = 1000;
 
 enum class thread_kind { kernel_worker, foreign, gone };
 
+/// One that exits runs no user code any more, but is listed for a moment after it has been joined.
 thread_kind kind_of(const char* thread) noexcept {
   std::array<char, 320> path{};
-  std::array<char, 32> name{};
-  std::snprintf(path.data(), path.size(), "/proc/self/task/%s/comm", thread);
+  std::array<char, 512> text{};
+  std::snprintf(path.data(), path.size(), "/proc/self/task/%s/stat", thread);
   std::FILE* file = std::fopen(path.data(), "re");
   if (file == nullptr) return thread_kind::gone;
-  const bool read = std::fgets(name.data(), name.size(), file) != nullptr;
+  const bool read = std::fgets(text.data(), text.size(), file) != nullptr;
   std::fclose(file);
-  if (!read) return thread_kind::gone;
-  return std::strncmp(name.data(), "iou-", 4) == 0 ? thread_kind::kernel_worker
-                                                   : thread_kind::foreign;
+  // "ID (NAME) STATE PARENT GROUP SESSION TERMINAL TERMINAL_GROUP FLAGS ...", proc_pid_stat(5)
+  const char* name = read ? std::strchr(text.data(), '(') : nullptr;
+  const char* name_end = read ? std::strrchr(text.data(), ')') : nullptr;
+  if (name == nullptr || name_end == nullptr) return thread_kind::gone;
+  if (std::strncmp(name, "(iou-", 5) == 0) return thread_kind::kernel_worker;
+  constexpr unsigned exits = 4;  // PF_EXITING
+  unsigned flags = 0;
+  const bool parsed = std::sscanf(name_end, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1;
+  return parsed && (flags & exits) != 0 ? thread_kind::gone : thread_kind::foreign;
 }
 
 bool is_own(const scheduler& s, std::int32_t thread, std::int32_t caller_thread) noexcept {
@@ -130,6 +138,7 @@ bool foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept {
     struct stat status {};
     if (::stat("/proc/self/task", &status) != 0) return true;
     if (complete && listed + 2 >= status.st_nlink) return false;
+    ::sched_yield();  // to those that are about to be gone
   }
   return true;
 }
