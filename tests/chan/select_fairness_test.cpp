@@ -155,7 +155,8 @@ TEST_CASE("SE-2: the choice covers several cases on one channel") {
 // entries of one fiber in one queue.
 TEST_CASE("SE-2: a parked select chooses uniformly between cases on one channel") {
   run_on_each([] {
-    constexpr std::size_t trials = 300;
+    // Each looks at all control blocks, of which earlier tests have left many.
+    const std::size_t trials = is_explored() ? 20 : 300;
     auto ch = make_chan<int>();
     std::array<std::size_t, 2> received = {};
     std::array<std::size_t, 2> sent = {};
