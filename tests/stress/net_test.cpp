@@ -214,6 +214,8 @@ std::uint64_t one_round(std::uint64_t round,
 }  // namespace
 
 TEST_CASE("net: connections of all kinds of ends leave nothing behind") {
+  // The bound of a test case is for what hangs (support/main.cpp).
+  ::alarm(static_cast<unsigned>(soak_time() / 1s) + sizes::test_case_seconds_max);
   std::string message(message_max, ' ');
   for (std::size_t i = 0; i < message.size(); ++i) message[i] = byte_at(i);
   std::uint64_t round = 0;
