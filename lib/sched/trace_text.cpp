@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cinttypes>
 #include <cstdio>
 #include <cstring>
 
@@ -14,15 +13,6 @@ namespace ringo::detail {
 namespace {
 
 constexpr std::size_t label_max = 80;
-
-/// As a string of JSON, without the quotes. What is no printable ASCII may be anything.
-void put_escaped(std::string& to, const char* text) {
-  for (; *text != '\0'; ++text) {
-    const auto c = static_cast<unsigned char>(*text);
-    if (c == '"' || c == '\\') to += '\\';
-    to += c < 0x20 || c >= 0x7F ? '?' : static_cast<char>(c);
-  }
-}
 
 const char* text_in(std::uint64_t word) noexcept {
   const char* text = reinterpret_cast<const char*>(word);
@@ -46,15 +36,12 @@ trace_text::track& trace_text::track_of(std::size_t worker) {
   if (!on.known) {
     on.known = true;
     on.last = began_;
-    std::array<char, 160> line{};
-    std::snprintf(
-        line.data(),
-        line.size(),
-        R"({"ph":"M","pid":1,"tid":%zu,"name":"thread_name","args":{"name":"worker %zu"}},)"
-        "\n",
-        worker + 1,
-        worker);
-    text_ += line.data();
+    line_.put(R"({"ph":"M","pid":1,"tid":)");
+    line_.put(worker + 1);
+    line_.put(R"(,"name":"thread_name","args":{"name":"worker )");
+    line_.put(worker);
+    line_.put("\"}");
+    close();
   }
   return on;
 }
@@ -103,11 +90,11 @@ void trace_text::end_run(std::size_t worker, std::uint64_t at, const char* how) 
   open("X", worker, on.since);
   put_name(on.label);
   put_duration(at - on.since);
-  text_ += R"(,"args":{"fiber":)";
-  text_ += std::to_string(on.runs);
-  text_ += R"(,"then":")";
-  put_escaped(text_, how);
-  text_ += "\"}";
+  line_.put(R"(,"args":{"fiber":)");
+  line_.put(on.runs);
+  line_.put(R"(,"then":")");
+  line_.put_escaped(how);
+  line_.put("\"}");
   close();
   if (std::strcmp(how, "end") == 0) labels_.erase(on.runs);
   on.runs = 0;
@@ -126,18 +113,18 @@ void trace_text::note_span(std::size_t worker, const trace_event& event) {
   open("X", worker, since);
   put_name(text_in(event.words[0]));
   put_duration(event.at - since);
-  text_ += R"(,"args":{"count":)";
-  text_ += std::to_string(event.words[2]);
-  text_ += '}';
+  line_.put(R"(,"args":{"count":)");
+  line_.put(event.words[2]);
+  line_.put("}");
   close();
 }
 
 void trace_text::note_mark(std::size_t worker, const trace_event& event) {
   open("i", worker, event.at);
   put_name(text_in(event.words[0]));
-  text_ += R"(,"s":"t","args":{"value":)";
-  text_ += std::to_string(event.words[2]);
-  text_ += '}';
+  line_.put(R"(,"s":"t","args":{"value":)");
+  line_.put(event.words[2]);
+  line_.put("}");
   close();
 }
 
@@ -149,9 +136,9 @@ void trace_text::note_lost(std::size_t worker, const trace_event& event) {
   open("X", worker, from);
   put_name("events lost");
   put_duration(event.at - from);
-  text_ += R"(,"args":{"count":)";
-  text_ += std::to_string(event.words[0]);
-  text_ += '}';
+  line_.put(R"(,"args":{"count":)");
+  line_.put(event.words[0]);
+  line_.put("}");
   close();
 }
 
@@ -199,60 +186,45 @@ void trace_text::arrow_to(std::size_t worker, std::uint64_t id, std::uint64_t at
   if (from->second.at <= at) {
     ++arrows_;
     open("s", from->second.worker, from->second.at);
-    text_ += R"(,"name":"wake","cat":"wake")";
-    put_number("id", arrows_);
+    line_.put(R"(,"name":"wake","cat":"wake","id":)");
+    line_.put(arrows_);
     close();
     open("f", worker, at);
-    text_ += R"(,"name":"wake","cat":"wake","bp":"e")";
-    put_number("id", arrows_);
+    line_.put(R"(,"name":"wake","cat":"wake","bp":"e","id":)");
+    line_.put(arrows_);
     close();
   }
   woken_.erase(from);
 }
 
-double trace_text::ns_since_began(std::uint64_t at) const noexcept {
-  return at > began_ ? static_cast<double>(at - began_) * ns_per_tick_ : 0;
+std::uint64_t trace_text::to_ns(std::uint64_t ticks) const noexcept {
+  return static_cast<std::uint64_t>(static_cast<double>(ticks) * ns_per_tick_);
 }
 
-void trace_text::open(const char* phase, std::size_t worker, std::uint64_t at) {
-  text_ += R"({"ph":")";
-  text_ += phase;
-  text_ += R"(","pid":1)";
-  put_number("tid", worker + 1);
-  put_micros("ts", ns_since_began(at));
+void trace_text::open(std::string_view phase, std::size_t worker, std::uint64_t at) {
+  line_.put(R"({"ph":")");
+  line_.put(phase);
+  line_.put(R"(","pid":1,"tid":)");
+  line_.put(worker + 1);
+  line_.put(R"(,"ts":)");
+  line_.put_micros(at > began_ ? to_ns(at - began_) : 0);
 }
 
-void trace_text::put_name(const std::string& name) {
-  text_ += R"(,"name":")";
-  put_escaped(text_, name.c_str());
-  text_ += '"';
+void trace_text::put_name(std::string_view name) {
+  line_.put(R"(,"name":")");
+  line_.put_escaped(name);
+  line_.put("\"");
 }
 
 void trace_text::put_duration(std::uint64_t ticks) {
-  put_micros("dur", static_cast<double>(ticks) * ns_per_tick_);
-}
-
-void trace_text::put_micros(const char* key, double ns) {
-  const auto whole = static_cast<std::uint64_t>(ns);
-  put_number(key, whole / 1000);
-  const auto rest = static_cast<unsigned>(whole % 1000);
-  const std::array<char, 5> digits{'.',
-                                   static_cast<char>('0' + rest / 100),
-                                   static_cast<char>('0' + rest / 10 % 10),
-                                   static_cast<char>('0' + rest % 10),
-                                   '\0'};
-  text_ += digits.data();
-}
-
-void trace_text::put_number(const char* key, std::uint64_t value) {
-  text_ += ",\"";
-  text_ += key;
-  text_ += "\":";
-  text_ += std::to_string(value);
+  line_.put(R"(,"dur":)");
+  line_.put_micros(to_ns(ticks));
 }
 
 void trace_text::close() {
-  text_ += "},\n";
+  line_.put("},\n");
+  text_ += line_.view();
+  line_.clear();
 }
 
 }  // namespace ringo::detail

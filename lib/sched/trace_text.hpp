@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "sched/trace_line.hpp"
 #include "sched/trace_ring.hpp"
 
 /// From what workers have told to the trace event format, which Perfetto and chrome://tracing read:
@@ -60,6 +62,7 @@ class trace_text {
 
   std::uint64_t began_;
   double ns_per_tick_ = 1;
+  trace_line line_;
   std::string text_;
   std::vector<track> tracks_;
   std::unordered_map<std::uint64_t, std::string> labels_;  // by id; at most known_max
@@ -79,13 +82,12 @@ class trace_text {
   const std::string& label_of_site(const void* site);
   void arrow_to(std::size_t worker, std::uint64_t id, std::uint64_t at);
 
-  void open(const char* phase, std::size_t worker, std::uint64_t at);
-  void put_name(const std::string& name);
+  // Of the line that is being composed; close() ends it.
+  void open(std::string_view phase, std::size_t worker, std::uint64_t at);
+  void put_name(std::string_view name);
   void put_duration(std::uint64_t ticks);
-  void put_micros(const char* key, double ns);
-  void put_number(const char* key, std::uint64_t value);
   void close();
-  double ns_since_began(std::uint64_t at) const noexcept;
+  std::uint64_t to_ns(std::uint64_t ticks) const noexcept;
 };
 
 }  // namespace ringo::detail
