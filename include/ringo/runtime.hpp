@@ -77,7 +77,7 @@ struct statistics {
   /// such operation.
   std::uint64_t engine_calls = 0;
   std::uint64_t completions = 0;
-  /// Of one fiber in some 256 scheduling points of a worker.
+  /// Of one fiber in some 512 scheduling points of a worker.
   wait_histogram run_queue_wait;
 };
 

@@ -35,7 +35,7 @@ constexpr std::uint32_t spin_us_min = 2;
 constexpr std::uint32_t injected_batch = 64;
 constexpr std::size_t trim_batch = 16;
 // In polls, that is, of 64 scheduling points: it reads the clock twice.
-constexpr std::uint32_t sample_interval = 4;
+constexpr std::uint32_t sample_interval = 8;
 
 /// The lines that a switch and the returns behind it will read. The first by a load, whose value
 /// nobody waits for: a prefetch is dropped when the page is not in the TLB, and every stack has a
