@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#include <system_error>
 
 namespace ringo::detail {
 
-/// One line of a trace while it is composed: of bounded length, what does not fit is left out. Most
-/// of what a trace costs is the writing of such lines, which a string that grows doubles.
+/// One line of a trace while it is composed: of bounded length, what does not fit is left out. The
+/// writer of a trace does little else; with a string that grew piece by piece it took a quarter
+/// more.
 class trace_line {
  public:
   void put(std::string_view text) noexcept {
@@ -20,9 +22,9 @@ class trace_line {
     size_ += count;
   }
   void put(std::uint64_t number) noexcept {
-    const auto end =
-        std::to_chars(chars_.data() + size_, chars_.data() + chars_.size(), number).ptr;
-    size_ = static_cast<std::size_t>(end - chars_.data());
+    char* const begin = chars_.data() + size_;
+    const auto [end, failed] = std::to_chars(begin, begin + room(), number);
+    if (failed == std::errc()) size_ += static_cast<std::size_t>(end - begin);
   }
   /// In microseconds, with three places.
   void put_micros(std::uint64_t ns) noexcept {
@@ -36,10 +38,8 @@ class trace_line {
   }
   /// As a string of JSON, without the quotes. What is no printable ASCII may be anything.
   void put_escaped(std::string_view text) noexcept {
-    // Room for what ends the line stays.
-    const std::size_t end = chars_.size() - std::min(chars_.size(), ending_max);
     for (const char c : text) {
-      if (size_ + 2 > end) return;
+      if (room() < ending_max) return;
       if (c == '"' || c == '\\') chars_[size_++] = '\\';
       chars_[size_++] = c < 0x20 || c >= 0x7F ? '?' : c;
     }
@@ -49,7 +49,7 @@ class trace_line {
   void clear() noexcept { size_ = 0; }
 
  private:
-  static constexpr std::size_t ending_max = 256;
+  static constexpr std::size_t ending_max = 256;  // of what follows a text, and must not be cut
 
   std::array<char, 1024> chars_;  // the first size_ are written
   std::size_t size_ = 0;

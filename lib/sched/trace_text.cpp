@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstring>
 
 #include "fiber/fiber.hpp"
@@ -113,19 +112,14 @@ void trace_text::note_span(std::size_t worker, const trace_event& event) {
   open("X", worker, since);
   put_name(text_in(event.words[0]));
   put_duration(event.at - since);
-  line_.put(R"(,"args":{"count":)");
-  line_.put(event.words[2]);
-  line_.put("}");
-  close();
+  close_with("count", event.words[2]);
 }
 
 void trace_text::note_mark(std::size_t worker, const trace_event& event) {
   open("i", worker, event.at);
   put_name(text_in(event.words[0]));
-  line_.put(R"(,"s":"t","args":{"value":)");
-  line_.put(event.words[2]);
-  line_.put("}");
-  close();
+  line_.put(R"(,"s":"t")");
+  close_with("value", event.words[2]);
 }
 
 /// What ran is not known to have run any longer than until the last event before.
@@ -136,18 +130,15 @@ void trace_text::note_lost(std::size_t worker, const trace_event& event) {
   open("X", worker, from);
   put_name("events lost");
   put_duration(event.at - from);
-  line_.put(R"(,"args":{"count":)");
-  line_.put(event.words[0]);
-  line_.put("}");
-  close();
+  close_with("count", event.words[0]);
 }
 
 void trace_text::finish(std::uint64_t now, bool is_cut) {
   for (std::size_t worker = 0; worker < tracks_.size(); ++worker) {
     end_run(worker, std::max(now, tracks_[worker].last), "still running");
   }
-  text_ += R"({"ph":"M","pid":1,"name":"process_name","args":{"name":"ringo"}},)";
-  text_ += "\n";
+  line_.put(R"({"ph":"M","pid":1,"name":"process_name","args":{"name":"ringo"})");
+  close();
   text_ += R"({"ph":"M","pid":1,"name":"ringo_trace","args":{"events_lost":)";
   text_ += std::to_string(lost_);
   text_ += is_cut ? R"(,"cut":true)" : R"(,"cut":false)";
@@ -219,6 +210,15 @@ void trace_text::put_name(std::string_view name) {
 void trace_text::put_duration(std::uint64_t ticks) {
   line_.put(R"(,"dur":)");
   line_.put_micros(to_ns(ticks));
+}
+
+void trace_text::close_with(std::string_view argument, std::uint64_t value) {
+  line_.put(R"(,"args":{")");
+  line_.put(argument);
+  line_.put("\":");
+  line_.put(value);
+  line_.put("}");
+  close();
 }
 
 void trace_text::close() {

@@ -86,6 +86,7 @@ class trace_text {
   void open(std::string_view phase, std::size_t worker, std::uint64_t at);
   void put_name(std::string_view name);
   void put_duration(std::uint64_t ticks);
+  void close_with(std::string_view argument, std::uint64_t value);
   void close();
   std::uint64_t to_ns(std::uint64_t ticks) const noexcept;
 };
