@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
 #include <dirent.h>
 #include <sched.h>
@@ -16,6 +15,7 @@
 #include "fiber/fiber.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/symbol.hpp"
+#include "sched/thread_stat.hpp"
 #include "sched/traceback.hpp"
 
 namespace ringo::detail {
@@ -25,24 +25,10 @@ constexpr std::size_t dump_max = 1000;
 
 enum class thread_kind { kernel_worker, foreign, gone };
 
-/// One that exits runs no user code any more, but is listed for a moment after it has been joined.
-thread_kind kind_of(const char* thread) noexcept {
-  std::array<char, 320> path{};
-  std::array<char, 512> text{};
-  std::snprintf(path.data(), path.size(), "/proc/self/task/%s/stat", thread);
-  std::FILE* file = std::fopen(path.data(), "re");
-  if (file == nullptr) return thread_kind::gone;
-  const bool read = std::fgets(text.data(), text.size(), file) != nullptr;
-  std::fclose(file);
-  // "ID (NAME) STATE PARENT GROUP SESSION TERMINAL TERMINAL_GROUP FLAGS ...", proc_pid_stat(5)
-  const char* name = read ? std::strchr(text.data(), '(') : nullptr;
-  const char* name_end = read ? std::strrchr(text.data(), ')') : nullptr;
-  if (name == nullptr || name_end == nullptr) return thread_kind::gone;
-  if (std::strncmp(name, "(iou-", 5) == 0) return thread_kind::kernel_worker;
-  constexpr unsigned exits = 4;  // PF_EXITING
-  unsigned flags = 0;
-  const bool parsed = std::sscanf(name_end, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1;
-  return parsed && (flags & exits) != 0 ? thread_kind::gone : thread_kind::foreign;
+thread_kind kind_of(std::int32_t thread) noexcept {
+  const thread_stat stat(thread);
+  if (!stat.known() || stat.exits()) return thread_kind::gone;
+  return stat.name().starts_with("iou-") ? thread_kind::kernel_worker : thread_kind::foreign;
 }
 
 bool is_own(const scheduler& s, std::int32_t thread, std::int32_t caller_thread) noexcept {
@@ -129,7 +115,7 @@ bool foreign_threads(const scheduler& s, std::int32_t caller_thread) noexcept {
       if (thread <= 0) continue;
       ++listed;
       if (is_own(s, thread, caller_thread)) continue;
-      const thread_kind kind = kind_of(entry->d_name);
+      const thread_kind kind = kind_of(thread);
       if (kind == thread_kind::gone) complete = false;
       if (kind == thread_kind::foreign) ++foreign;
     }

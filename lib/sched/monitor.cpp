@@ -4,8 +4,6 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <cstdio>
-#include <cstring>
 
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -16,6 +14,7 @@
 #include "base/futex.hpp"
 #include "base/quiet_thread.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/thread_stat.hpp"
 #include "sched/worker.hpp"
 
 /// The steps are in monitor.hpp.
@@ -27,17 +26,8 @@ constexpr int events_max = 16;
 
 constexpr std::uint32_t computing_max = 8;  // or twice the tokens: see the top of monitor.hpp
 
-/// What the kernel says of a thread: R, it has a CPU or wants one.
 bool wants_cpu(std::int32_t thread) noexcept {
-  std::array<char, 64> path{};
-  std::array<char, 256> text{};
-  std::snprintf(path.data(), path.size(), "/proc/self/task/%d/stat", thread);
-  std::FILE* file = std::fopen(path.data(), "re");
-  if (file == nullptr) return false;
-  const bool read = std::fgets(text.data(), text.size(), file) != nullptr;
-  std::fclose(file);
-  const char* name_end = read ? std::strrchr(text.data(), ')') : nullptr;
-  return name_end != nullptr && std::strncmp(name_end, ") R", 3) == 0;
+  return thread_stat(thread).wants_cpu();
 }
 
 /// What a thread has used of its CPUs; none for one that is gone.
@@ -252,8 +242,8 @@ void monitor::wait_for_engine(worker& w, record& known, bool wanted) noexcept {
   event.data.ptr = &w;
   const int change = wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
   // Refused for want of memory or watches: it is tried again at the next look.
-  // Past ThreadSanitizer: it would know the descriptor, and never hear of its end (liburing closes a
-  // ring past it), so that whoever opens and closes that number next would seem to race.
+  // Past ThreadSanitizer: it would know the descriptor, and never hear of its end (liburing closes
+  // a ring past it), so that whoever opens and closes that number next would seem to race.
   if (::syscall(SYS_epoll_ctl, set_, change, w.source().fd(), &event) == 0) {
     known.waited_for = wanted;
   }
