@@ -140,22 +140,15 @@ stack_pool& stack_pool::of(std::size_t size) noexcept {
 }
 
 bool stack_pool::map_slab() noexcept {
-  const std::size_t bytes = std::max(size_, slab_size_min);
-  // Twice the alignment is mapped and the surplus unmapped, so that top() spreads evenly.
-  const std::size_t mapped = bytes + size_;
+  const std::size_t bytes = slab_size(size_);
   void* address = ::mmap(nullptr,
-                         mapped,
+                         bytes,
                          PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK,
                          -1,
                          0);
   if (address == MAP_FAILED) return false;
   auto* begin = static_cast<std::byte*>(address);
-  const auto misfit = reinterpret_cast<std::uintptr_t>(begin) % size_;
-  const std::size_t skip = misfit == 0 ? 0 : size_ - misfit;
-  if (skip != 0) ::munmap(begin, skip);
-  ::munmap(begin + skip + bytes, mapped - skip - bytes);
-  begin += skip;
   ::madvise(begin, bytes, MADV_NOHUGEPAGE);  // a huge page would commit 2 MiB for one parked fiber
   sanitizer_register_slab(begin, bytes);
   slabs_.push_back(begin);
@@ -181,7 +174,7 @@ std::size_t stack_pool::take(stack* out, std::size_t wanted) noexcept {
       while (taken + fresh < wanted) {
         if (slab_next_ == slab_end_ && !map_slab()) break;
         out[taken + fresh++] = {slab_next_, size_};
-        slab_next_ += size_;
+        slab_next_ += stack_pitch(size_);
       }
     }
   }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -17,6 +16,10 @@
 /// many stacks, never unmapped). The kernel commits its pages at first touch, so that a stack
 /// starts with one resident page and grows by itself. Its lowest pages are a guard.
 ///
+/// Between two stacks of a slab lies a page that nobody uses. Without it their hottest pages, the
+/// topmost, would be a power of two of pages apart and share a few sets of the TLB: among a thousand
+/// fibers in turn each switch then walks the page table (on a virtual machine, two of them).
+///
 /// A stack lies in one of three places: with a fiber; in a worker's cache (LIFO, hot); in the pool
 /// of its size: there first `warm` (its pages still resident), later `cold` (pages given back).
 /// Giving pages back costs a system call, so that the pool does it in small steps when a worker has
@@ -29,18 +32,27 @@ inline constexpr std::size_t guard_size = 4 * page_size;
 inline constexpr std::size_t stack_size_min = 32 * 1024;
 inline constexpr std::size_t stack_size_max = std::size_t{1} << 30;
 inline constexpr std::size_t stack_size_default = 256 * 1024;
-inline constexpr std::size_t slab_size_min = std::size_t{16} << 20;
+inline constexpr std::size_t slab_stacks_size = std::size_t{16} << 20;  // at least
 inline constexpr std::size_t stack_batch_max = 32;  // stacks that are mapped or moved at a time
+
+/// From one stack of this size to the next, an odd number of pages.
+constexpr std::size_t stack_pitch(std::size_t size) noexcept {
+  return size + page_size;
+}
+
+constexpr std::size_t slab_size(std::size_t stack_size) noexcept {
+  return std::max<std::size_t>(slab_stacks_size / stack_size, 1) * stack_pitch(stack_size);
+}
 
 /// A stack's lowest address and size. A plain value; `base == nullptr` means none.
 struct stack {
   std::byte* base = nullptr;
   std::size_t size = 0;
 
-  /// Where the first frame starts. Stacks of equal alignment would put their hottest lines into the
-  /// same cache sets, so the tops are spread over 16 lines.
+  /// Where the first frame starts. Stacks that end at the same place of a page would put their
+  /// hottest lines into the same cache sets, so the tops are spread over 16 lines.
   std::byte* top() const noexcept {
-    const auto color = (reinterpret_cast<std::uintptr_t>(base) >> std::countr_zero(size)) % 16;
+    const auto color = reinterpret_cast<std::uintptr_t>(base) / page_size % 16;
     return base + size - header_size - color * cache_line;
   }
   bool in_guard(const void* address) const noexcept {
@@ -80,7 +92,7 @@ class stack_pool {
     for (std::size_t size = stack_size_min; size <= stack_size_max; size *= 2) {
       stack_pool& pool = of(size);
       spin_guard guard(pool.lock_);
-      for (const std::byte* begin : pool.slabs_) visit(begin, std::max(size, slab_size_min));
+      for (const std::byte* begin : pool.slabs_) visit(begin, slab_size(size));
     }
   }
 
