@@ -99,6 +99,9 @@ struct park_kind {
   /// All that could wake the fiber, while every worker stands still; nothing at all: nothing can.
   /// Null: the world will, a timer or I/O.
   void (*waits_for)(void* subject, wait_objects& found) noexcept = nullptr;
+  /// Brings into the CPU's cache what the fiber needs when it goes on. It was woken, and is at
+  /// rest. Null: nothing but its stack.
+  void (*fetch)(void* subject) noexcept = nullptr;
 };
 
 inline durability always_durable(void* /*subject*/) noexcept {
@@ -142,7 +145,12 @@ struct alignas(cache_line) fiber {
   std::atomic<void*> subject{nullptr};
   std::atomic<std::byte*> stack_base{nullptr};  // as `at`; null: not started
   std::atomic<worker*> pinned_to{nullptr};      // see sched/queue_stamp.hpp
-  std::atomic<std::uint64_t> id{0};             // written by the spawner; read by dumps
+  // A plain thread's: futex, its permit to go on. A fiber's: the coarse_tick at which it has
+  // parked.
+  std::atomic<std::uint32_t> permit{0};
+  std::atomic<bool> exiting{false};      // its own; goexit is under way
+  std::atomic<bool> in_blocking{false};  // relaxed: its own, read by dumps
+  std::atomic<std::uint16_t> bubble{0};  // set by the spawner; 0: none
 
   // What runs.
   closure body;
@@ -151,12 +159,7 @@ struct alignas(cache_line) fiber {
 
   // The rest is rarely touched.
   std::atomic<fiber_locals*> locals{nullptr};  // its own
-  // A plain thread's: futex, its permit to go on. A fiber's: the coarse_tick at which it has
-  // parked.
-  std::atomic<std::uint32_t> permit{0};
-  std::atomic<bool> exiting{false};      // its own; goexit is under way
-  std::atomic<bool> in_blocking{false};  // relaxed: its own, read by dumps
-  std::atomic<std::uint16_t> bubble{0};  // set by the spawner; 0: none
+  std::atomic<std::uint64_t> id{0};            // written by the spawner; read by dumps
 
   /// For the fiber's place in a queue, when it waits in one only. Whoever wakes very many thus
   /// walks over control blocks, which lie close together, and not over as many stacks, each on a

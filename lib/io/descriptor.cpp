@@ -29,6 +29,13 @@ descriptor::~descriptor() {
   }
 }
 
+descriptor_kind kind_of_socket(int fd) noexcept {
+  int protocol = 0;
+  socklen_t size = sizeof protocol;
+  const bool known = ::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0;
+  return known && protocol == IPPROTO_TCP ? descriptor_kind::tcp : descriptor_kind::socket;
+}
+
 void retain(descriptor& d) noexcept {
   d.handles_.fetch_add(1, std::memory_order_relaxed);  // relaxed: the caller has a handle
 }
@@ -130,14 +137,17 @@ io_turn::io_turn(descriptor& of, direction d, cancellation* stop, io_reason reas
     : of_(of), side_(of.side_of(d)), stop_(stop), reason_(reason) {
   explore_point();
   give_way();
-  error_ = code_if_done(stop);
-  if (error_) return;
+  if (stop != nullptr && (error_ = code_if_done(stop))) return;
   if (of.is_closed()) {
     error_ = errc::closed;
     return;
   }
-  error_ = side_.turn.lock_unless(stop);
-  if (!error_) begin_use();
+  if (stop == nullptr) {
+    side_.turn.lock();
+  } else if ((error_ = side_.turn.lock_unless(stop))) {
+    return;
+  }
+  begin_use();
 }
 
 io_turn::io_turn(descriptor& of, direction d, std::try_to_lock_t /*unused*/, io_reason reason)
@@ -151,13 +161,18 @@ io_turn::io_turn(descriptor& of, direction d, std::try_to_lock_t /*unused*/, io_
 
 void io_turn::begin_use() noexcept {
   holds_ = of_.begin_use();
-  if (holds_) return;
+  if (RINGO_LIKELY(holds_)) return;
   side_.turn.unlock();
   error_ = errc::closed;
 }
 
 io_turn::~io_turn() {
   if (holds_) io_turn::give_back();
+}
+
+void io_turn::fetch() const noexcept {
+  __builtin_prefetch(&of_, 1);
+  for (const descriptor::side& s : of_.sides_) __builtin_prefetch(&s, 1);
 }
 
 void io_turn::give_back() noexcept {
@@ -168,11 +183,18 @@ void io_turn::give_back() noexcept {
 }
 
 std::error_code io_turn::obstacle() const noexcept {
-  return of_.obstacle(static_cast<direction>(&side_ - of_.sides_.data()), stop_);
+  return of_.obstacle(way(), stop_);
+}
+
+/// obstacle() would find none.
+inline bool io_turn::is_clear() const noexcept {
+  // relaxed: looked at anew by who waits
+  const time_point until = side_.slot.deadline.load(std::memory_order_relaxed);
+  return stop_ == nullptr && until == never && !of_.is_closed();
 }
 
 std::error_code io_turn::begin_call() noexcept {
-  side_.drained = false;
+  if (way() == direction::reading) of_.drained_ = false;
   return obstacle();
 }
 
@@ -188,32 +210,22 @@ std::error_code io_turn::wait_for(std::uint32_t events, wait_patience& patience,
   return outcome_of(result).error;
 }
 
-/// With epoll an edge that has come since the last try says that it is worth it.
+/// With epoll an edge that has come since the last try says that it is worth it. Whether a short
+/// read has emptied a socket is sure of TCP alone, but behind urgent data (see
+/// poll_entry::hung_up): others keep messages apart, or what came with a descriptor.
 bool io_turn::would_wait(const operation& op) noexcept {
-  if (!side_.drained || op.code != opcode::receive) return false;
+  if (way() != direction::reading || !std::exchange(of_.drained_, false)) return false;
+  if (op.code != opcode::receive) return false;
   poll_entry* const entry = of_.entry();
   if (entry == nullptr) return true;
   return entry->generation.load() == engine_generation() && !entry->hung_up.load() &&
-         drained_is_sure() && !entry->take_ready(poll_entry::reading);
-}
-
-/// TCP alone never keeps anything back from a read that has room for it, but behind urgent data
-/// (see poll_entry::hung_up). Others keep messages apart, or what came with a descriptor.
-bool io_turn::drained_is_sure() noexcept {
-  using certainty = descriptor::side::certainty;
-  if (side_.drained_is_sure == certainty::unknown) {
-    int protocol = 0;
-    socklen_t size = sizeof protocol;
-    const bool known = ::getsockopt(of_.fd_, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0;
-    side_.drained_is_sure = known && protocol == IPPROTO_TCP ? certainty::full : certainty::none;
-  }
-  return side_.drained_is_sure == certainty::full;
+         of_.kind_ == descriptor_kind::tcp && !entry->take_ready(poll_entry::reading);
 }
 
 /// A short read has emptied a stream (epoll(7)); a full one says nothing.
 void io_turn::learn(const operation& op, std::int64_t result) noexcept {
   if (op.code != opcode::receive) return;
-  side_.drained = result > 0 && static_cast<std::size_t>(result) < op.size;
+  of_.drained_ = result > 0 && static_cast<std::size_t>(result) < op.size;
 }
 
 io_outcome io_turn::run_on_file(operation& op) {
@@ -233,9 +245,10 @@ io_outcome io_turn::run(operation& op) {
   // Good for one wait: this one takes the edge that the next one would rely on, even if it gives
   // up.
   bool wait_first = would_wait(op);
-  side_.drained = false;
   for (;;) {
-    if (const auto error = obstacle()) return {0, error};
+    if (RINGO_UNLIKELY(!is_clear())) {
+      if (const auto error = obstacle()) return {0, error};
+    }
     if (!wait_first) {
       const std::int64_t result = make_call(op);
       if (result != -EAGAIN) {
@@ -255,7 +268,7 @@ io_outcome io_turn::run(operation& op) {
 
 std::int64_t io_turn::wait(operation& op) {
   op.entry = of_.entry();
-  const auto d = static_cast<poll_entry::direction>(&side_ - of_.sides_.data());
+  const auto d = static_cast<poll_entry::direction>(way());
   if (op.entry != nullptr && op.entry->take_ready(d)) return -EAGAIN;
   // The kernel would do without the care that make_call() takes: of SIGPIPE, of a shared mode.
   const bool only_here = op.code == opcode::write || op.in_shared_mode;
@@ -263,7 +276,12 @@ std::int64_t io_turn::wait(operation& op) {
     const std::int64_t result = wait_for_operation(op, &side_.slot, stop_, reason_, this);
     if (result != -EAGAIN || op.entry != nullptr || op.code == opcode::poll) return result;
   }
-  // A ring on an old kernel does not wait by itself on a non-blocking descriptor.
+  return wait_until_ready(op);
+}
+
+/// A ring on an old kernel does not wait by itself on a non-blocking descriptor. A function of its
+/// own, so that those that do wait by themselves have no second operation in their frame.
+[[gnu::noinline]] std::int64_t io_turn::wait_until_ready(const operation& op) {
   operation readiness;
   readiness.fd = op.fd;
   readiness.events = op.events;
@@ -271,25 +289,17 @@ std::int64_t io_turn::wait(operation& op) {
   return waited >= 0 ? -EAGAIN : waited;
 }
 
-namespace {
-
-bool is_socket(const descriptor& d) noexcept {
-  return d.kind() == descriptor_kind::socket;
-}
-
-}  // namespace
-
 io_reason reason_of(const descriptor& d, direction way) noexcept {
-  if (way == direction::reading) return is_socket(d) ? io_reason::net_read : io_reason::io_read;
-  return is_socket(d) ? io_reason::net_write : io_reason::io_write;
+  if (way == direction::reading) return d.is_socket() ? io_reason::net_read : io_reason::io_read;
+  return d.is_socket() ? io_reason::net_write : io_reason::io_write;
 }
 
 namespace {
 
 void describe_write(operation& op, const descriptor& to, io::const_buffer from) noexcept {
-  op.code = is_socket(to) ? opcode::send : opcode::write;
+  op.code = to.is_socket() ? opcode::send : opcode::write;
   op.events = POLLOUT;
-  op.flags = is_socket(to) ? MSG_NOSIGNAL : 0;
+  op.flags = to.is_socket() ? MSG_NOSIGNAL : 0;
   op.data = const_cast<std::byte*>(from.data());  // the kernel only reads it
   op.size = from.size();
 }
@@ -354,7 +364,7 @@ io_outcome read_some(descriptor& from, io::buffer to, cancellation* stop) {
   io_turn turn(from, direction::reading, stop, reason_of(from, direction::reading));
   if (turn.error() || to.empty()) return {0, turn.error()};
   operation op;
-  op.code = is_socket(from) ? opcode::receive : opcode::read;
+  op.code = from.is_socket() ? opcode::receive : opcode::read;
   op.events = POLLIN;
   op.data = to.data();
   op.size = to.size();
@@ -380,7 +390,7 @@ io_outcome write_all(descriptor& to, io::const_buffer from, cancellation* stop) 
 io_outcome write_all(descriptor& to, std::span<const io::const_buffer> from, cancellation* stop) {
   io_turn turn(to, direction::writing, stop, reason_of(to, direction::writing));
   io_outcome total{0, turn.error()};
-  if (is_socket(to)) return total.error ? total : send_pieces(turn, from);
+  if (to.is_socket()) return total.error ? total : send_pieces(turn, from);
   for (std::size_t i = 0; i < from.size() && !total.error; ++i) {
     const io_outcome piece = write_rest(turn, to, from[i]);
     total = {total.count + piece.count, piece.error};

@@ -49,23 +49,30 @@ struct io_outcome {
 enum class direction : std::uint8_t { reading, writing };
 
 enum class descriptor_kind : std::uint8_t {
-  socket,         ///< any socket
+  tcp,            ///< a socket of TCP, which never keeps anything back from a read that has room
+  socket,         ///< any other socket
   stream,         ///< a pipe, a terminal: readiness can be waited for
   shared_stream,  ///< the same, but others share its mode: it may block
   file            ///< a regular file: always ready, and the calls take as long as they take
 };
 
-class descriptor {
+/// As the system says.
+descriptor_kind kind_of_socket(int fd) noexcept;
+
+class alignas(cache_line) descriptor {
  public:
   /// Takes over a number that is non-blocking, unless it is of a file, a socket, or shared.
   descriptor(int fd, descriptor_kind kind, file_mode mode = {}) noexcept
-      : kind_(kind), fd_(fd), file_{.mode = mode} {}
+      : fd_(fd), kind_(kind), file_{.mode = mode} {}
   descriptor(const descriptor&) = delete;
   descriptor& operator=(const descriptor&) = delete;
   /// Closes it if nobody has.
   ~descriptor();
 
   descriptor_kind kind() const noexcept { return kind_; }
+  bool is_socket() const noexcept {
+    return kind_ == descriptor_kind::tcp || kind_ == descriptor_kind::socket;
+  }
 
   /// Wakes whoever is blocked on it, and waits until nobody uses the number any more.
   [[nodiscard]] std::error_code close();
@@ -93,25 +100,24 @@ class descriptor {
   static constexpr std::uint32_t closed = 1;
   static constexpr std::uint32_t use = 2;
 
-  struct side {
+  struct alignas(cache_line) side {
     mutex turn;
     io_slot slot;
-    // The last read took less than it could: the next one would have to wait. The holder's of the
-    // turn.
-    bool drained = false;
-    enum class certainty : std::uint8_t { unknown, none, full };
-    certainty drained_is_sure = certainty::unknown;  // as `drained`
   };
 
+  // One line, and the first one of a side, are all that a call needs which does not wait.
   std::atomic<std::uint32_t> uses_{0};
-  std::atomic<std::uint32_t> handles_{1};
-  const descriptor_kind kind_;
   const int fd_;
-  file_traits file_;
-  std::atomic<bool> released_{false};  // the number is given away instead of closed
   std::atomic<poll_entry*> entry_{nullptr};
-  std::array<side, 2> sides_;
+  const descriptor_kind kind_;
+  // The last read took less than it could: the next one would have to wait. The holder's of the
+  // turn to read.
+  bool drained_ = false;
+  std::atomic<bool> released_{false};  // the number is given away instead of closed
+  file_traits file_;
+  std::atomic<std::uint32_t> handles_{1};
   completion unused_;  // the last use is over, and so is the number
+  std::array<side, 2> sides_;
 
   bool begin_use() noexcept;
   void end_use() noexcept;
@@ -171,12 +177,15 @@ class io_turn final : io_holder {
   bool holds_ = false;
 
   void begin_use() noexcept;
+  direction way() const noexcept { return static_cast<direction>(&side_ - of_.sides_.data()); }
   std::error_code obstacle() const noexcept;
+  bool is_clear() const noexcept;
   io_outcome run_on_file(operation& op);
   bool would_wait(const operation& op) noexcept;
-  bool drained_is_sure() noexcept;
   void learn(const operation& op, std::int64_t result) noexcept;
   std::int64_t wait(operation& op);
+  std::int64_t wait_until_ready(const operation& op);
+  void fetch() const noexcept override;
   void give_back() noexcept override;
 };
 

@@ -42,7 +42,7 @@ result<descriptor_kind> kind_of(int fd, const struct stat& status) noexcept {
     case S_IFREG:
     case S_IFDIR:
     case S_IFBLK: return descriptor_kind::file;
-    case S_IFSOCK: return descriptor_kind::socket;
+    case S_IFSOCK: return ringo::detail::kind_of_socket(fd);
     case S_IFIFO: return descriptor_kind::stream;
     default: return kind_of_device(fd);
   }

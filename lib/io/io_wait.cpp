@@ -110,13 +110,22 @@ struct io_wait : cancellation::listener {
     describe_socket(static_cast<io_wait*>(subject)->op.fd, text, size);
   }
 
+  static void fetch(void* subject) noexcept {
+    const auto& self = *static_cast<io_wait*>(subject);
+    __builtin_prefetch(self.op.entry, 1);
+    __builtin_prefetch(self.slot, 1);
+    if (self.holder != nullptr) self.holder->fetch();
+  }
+
   static constexpr park_kind kind(const char* reason) noexcept {
     return {reason,
             &io_wait::after,
             &io_wait::claim,
             &io_wait::dropped,
             &io_wait::outside,
-            &io_wait::describe};
+            &io_wait::describe,
+            nullptr,
+            &io_wait::fetch};
   }
 
   std::int64_t poll_on_thread() noexcept;

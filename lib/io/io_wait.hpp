@@ -38,11 +38,12 @@ namespace ringo::detail {
 
 /// Where one operation at a time waits: a direction of a descriptor.
 struct io_slot {
+  // In real time; never: none. Atomic: any thread may move it.
+  std::atomic<time_point> deadline{never};
   spinlock lock;
   operation* listed RINGO_GUARDED_BY(lock) = nullptr;
   bool closed RINGO_GUARDED_BY(lock) = false;
-  // In real time; never: none. Atomic: any thread may move it.
-  std::atomic<time_point> deadline{never};
+  // Without a deadline nobody looks at the rest.
   // What the timer is set for; never: it is not set. Atomic: set by the holder of the turn, cleared
   // as it fires.
   std::atomic<time_point> timer_due{never};
@@ -53,7 +54,10 @@ struct io_slot {
   io_slot& operator=(const io_slot&) = delete;
   ~io_slot() = default;
 
-  bool covered() const noexcept { return timer_due.load() <= deadline.load(); }
+  bool covered() const noexcept {
+    const time_point until = deadline.load();
+    return until == never || timer_due.load() <= until;
+  }
   bool expired() const noexcept {
     const time_point until = deadline.load(std::memory_order_relaxed);  // relaxed: looked at anew
     return until != never && until <= steady_clock::now();
@@ -93,6 +97,8 @@ class io_holder {
   io_holder(const io_holder&) = delete;
   io_holder& operator=(const io_holder&) = delete;
   virtual void give_back() noexcept = 0;
+  /// Into the CPU's cache, what the fiber needs as it goes on.
+  virtual void fetch() const noexcept {}
 
  protected:
   ~io_holder() = default;

@@ -46,6 +46,7 @@ end_kind look_at(descriptor_kind kind, int fd) noexcept {
     case descriptor_kind::stream:
       return ::fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) ? end_kind::pipe
                                                                    : end_kind::other;
+    case descriptor_kind::tcp:
     case descriptor_kind::socket: {
       int type = 0;
       socklen_t size = sizeof(type);

@@ -25,8 +25,7 @@ result<std::size_t> count_of(const io_outcome& outcome) noexcept {
 result<std::size_t> read_unless(cancellation* stop, socket* from, io::buffer to) {
   if (from == nullptr) return nil_handle();
   // Short counts of other sockets do not say that they are empty, as read_some() takes it.
-  const bool is_tcp = from->is_stream() && from->family != AF_UNIX;
-  if (is_tcp) return count_of(ringo::detail::read_some(from->io, to, stop));
+  if (from->is_tcp()) return count_of(ringo::detail::read_some(from->io, to, stop));
   return count_of(receive(*from, to, stop));
 }
 

@@ -71,13 +71,15 @@ struct socket {
   std::atomic<bool> removes_file{false};  // close() does; atomic: the first close() clears it
   std::atomic<std::uint32_t> handles{1};  // atomic: copies of handles come and go
 
-  socket(int fd, int of_family, int of_type) noexcept
-      : io(fd, descriptor_kind::socket), family(of_family), type(of_type) {}
+  socket(int fd, descriptor_kind kind, int of_family, int of_type) noexcept
+      : io(fd, kind), family(of_family), type(of_type) {}
   socket(const socket&) = delete;
   socket& operator=(const socket&) = delete;
   ~socket() { remove_file(); }
 
-  bool is_stream() const noexcept { return type == SOCK_STREAM; }
+  // First by what a call on the descriptor looks at anyway.
+  bool is_tcp() const noexcept { return io.kind() == descriptor_kind::tcp; }
+  bool is_stream() const noexcept { return is_tcp() || type == SOCK_STREAM; }
   bool is_datagram() const noexcept { return type == SOCK_DGRAM; }
   /// The first time.
   void remove_file() noexcept;
@@ -105,7 +107,7 @@ inline std::error_code nil_handle() noexcept {
   return std::make_error_code(std::errc::invalid_argument);
 }
 
-socket_ref make_socket(owned_fd fd, int family, int type);
+socket_ref make_socket(owned_fd fd, descriptor_kind kind, int family, int type);
 
 std::error_code set_option(int fd, int level, int name, int value) noexcept;
 /// The same for whoever has a handle, which may be nil.

@@ -27,7 +27,7 @@ namespace ringo::detail {
 
 class engine;
 
-struct poll_entry {
+struct alignas(cache_line) poll_entry {
   static constexpr std::uintptr_t nobody = 0;
   static constexpr std::uintptr_t ready = 1;
   enum direction : std::uint8_t { reading, writing };
@@ -37,14 +37,14 @@ struct poll_entry {
   // short read does not mean that the next one would block. Atomic: set by events, cleared for the
   // next owner.
   std::atomic<bool> hung_up{false};
+  std::atomic<bool> one_shot{false};         // for one wait in either direction. Atomic: as home
   std::atomic<std::uint64_t> generation{0};  // of `home`; 0: not registered. Written under the lock
   spinlock lock;                             // registering
   // Atomic: as generation, while registered.
   std::atomic<engine*> home{nullptr};
-  std::atomic<bool> one_shot{false};  // for one wait in either direction. Atomic: as home
   std::int32_t fd RINGO_GUARDED_BY(lock) = -1;
-  std::int32_t duplicate RINGO_GUARDED_BY(lock) =
-      -1;                      // stands for a descriptor that is twice in the set
+  // Stands for a descriptor that is twice in the set.
+  std::int32_t duplicate RINGO_GUARDED_BY(lock) = -1;
   poll_entry* next = nullptr;  // of the free list
 
   /// Nobody will tell it of events any more.
