@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -104,6 +105,17 @@ class run_queue {
                                       std::memory_order_acquire)) {  // pairs with steal_half()
         return count;
       }
+    }
+  }
+
+  /// Owner. Calls visit(fiber) for up to `limit` of the oldest; others may be taking them.
+  template <typename Visit>
+  void peek(std::uint32_t limit, Visit visit) const noexcept {
+    const std::uint32_t from = head();
+    const std::uint32_t count = std::min(size(), limit);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      // relaxed: the owner wrote it
+      visit(*slots_[(from + i) % capacity].load(std::memory_order_relaxed));
     }
   }
 

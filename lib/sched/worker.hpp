@@ -288,6 +288,7 @@ class worker {
   std::uint32_t expire_timers() noexcept;
   void collect(bool idle) noexcept;
   std::uint32_t push_ended(fiber_queue& ended) noexcept;
+  void prefetch_queued() const noexcept;
   void share(std::uint32_t count, bool idle) noexcept;
   fiber* search() noexcept;
   fiber* steal(time_point now) noexcept;

@@ -37,15 +37,26 @@ constexpr std::size_t trim_batch = 16;
 // In polls, that is, of 64 scheduling points: it reads the clock twice.
 constexpr std::uint32_t sample_interval = 8;
 
-/// The lines that a switch and the returns behind it will read. The first by a load, whose value
-/// nobody waits for: a prefetch is dropped when the page is not in the TLB, and every stack has a
-/// page of its own.
+/// The lines that a switch and the returns behind it will read, from deep in a call of ringo's up
+/// to the user's frame; and what the fiber has captured. The first by a load, whose value nobody
+/// waits for: a prefetch is dropped when the page is not in the TLB, and every stack has a page of
+/// its own.
 RINGO_NO_TSAN void prefetch_stack(const fiber& f) noexcept {
   const auto* saved = static_cast<const char*>(f.at.resume_at);
   if (saved == nullptr) return;  // not started yet
   if (!RINGO_ASAN)
     asm volatile("" ::"r"(*saved));  // (a frame that is gone may have left its marks there)
-  for (std::size_t line = 1; line < 10; ++line) __builtin_prefetch(saved + line * cache_line);
+  for (std::size_t line = 1; line < 14; ++line) __builtin_prefetch(saved + line * cache_line);
+  __builtin_prefetch(&f.body);
+}
+
+/// Not before its stack.
+void prefetch_subject(const fiber& f) noexcept {
+  // relaxed: the caller has the fiber
+  const park_kind* kind = f.kind.load(std::memory_order_relaxed);
+  if (kind != nullptr && kind->fetch != nullptr) {
+    kind->fetch(f.subject.load(std::memory_order_relaxed));  // relaxed: as above
+  }
 }
 
 }  // namespace
@@ -181,6 +192,7 @@ fiber* worker::poll() noexcept {
   // A pair that keeps waking each other through the run-next slot shares one slice; here it ends.
   // Nobody is woken for it: this worker gets to it as soon as it would have.
   if (fiber* f = next_.take(); f != nullptr && !queue_.push(f)) push_back(f);
+  prefetch_queued();
   fiber* f = nullptr;
   if (owner_.injected().take(&f, 1) == 1) return f;
   if (ticks_.get() / poll_interval % 64 == 0) {
@@ -198,6 +210,7 @@ fiber* worker::take_injected() noexcept {
   if (count == 0) return nullptr;
   // They may have been parked for long: their stacks are fetched all at once instead of one by one.
   for (std::uint32_t i = 0; i < count; ++i) prefetch_stack(*batch[i]);
+  for (std::uint32_t i = 0; i < count; ++i) prefetch_subject(*batch[i]);
   for (std::uint32_t i = 1; i < count; ++i) {
     if (!queue_.push(batch[i])) push_back(batch[i]);
   }
@@ -219,8 +232,14 @@ std::uint32_t worker::push_ended(fiber_queue& ended) noexcept {
     note_queued(*f);
     enqueue(f);
   }
+  if (count > 1) prefetch_queued();
   source_->handed_over(taken);
   return count;
+}
+
+/// For those that run until the next poll.
+void worker::prefetch_queued() const noexcept {
+  queue_.peek(poll_interval, prefetch_stack);
 }
 
 /// After so many fibers were queued here: somebody who sleeps may have a share in them. The first

@@ -25,7 +25,8 @@
 namespace ringo::detail {
 namespace {
 
-constexpr int events_max = 256;
+constexpr int events_max = 512;
+constexpr std::size_t apply_batch = 64;
 constexpr std::uint32_t readable = EPOLLIN | EPOLLRDHUP | EPOLLPRI;
 constexpr std::uint32_t failed = EPOLLHUP | EPOLLERR;
 
@@ -59,7 +60,7 @@ class epoll_engine final : public engine {
     count_call();
     const int count = epoll_wait_until(events.data(), deadline);
     wake_.sleep_ends();
-    apply(events.data(), count, ended);
+    if (count > 0) apply(events.data(), static_cast<std::size_t>(count), ended);
   }
 
   /// Without anything under way there is nothing to fetch, and no system call is made.
@@ -67,9 +68,8 @@ class epoll_engine final : public engine {
     if (!busy() && !took_along_.load()) return;
     std::array<epoll_event, events_max> events;
     count_call();
-    if (apply(events.data(), ::epoll_wait(epoll_, events.data(), events_max, 0), ended)) {
-      wake_.taken();
-    }
+    const int count = ::epoll_wait(epoll_, events.data(), events_max, 0);
+    if (count > 0 && apply(events.data(), static_cast<std::size_t>(count), ended)) wake_.taken();
   }
 
   void wake() noexcept override { wake_.signal(); }
@@ -211,34 +211,65 @@ class epoll_engine final : public engine {
   }
 
   /// True: the wake event was among them.
-  bool apply(const epoll_event* events, int count, fiber_queue& ended) noexcept {
+  bool apply(const epoll_event* events, std::size_t count, fiber_queue& ended) noexcept {
     bool woken = false;
-    for (int i = 0; i < count; ++i) {
-      auto* const entry = static_cast<poll_entry*>(events[i].data.ptr);
-      woken |= entry == nullptr;
-      if (entry == nullptr) continue;
-      const std::uint32_t what = events[i].events;
-      if ((what & (EPOLLRDHUP | EPOLLPRI | failed)) != 0) entry->hung_up.store(true);
-      const bool both = (what & failed) != 0 || entry->one_shot.load();
-      if (both || (what & readable) != 0) announce(*entry, poll_entry::reading, ended);
-      if (both || (what & EPOLLOUT) != 0) announce(*entry, poll_entry::writing, ended);
+    std::array<operation*, 2 * apply_batch> ready;
+    for (std::size_t from = 0; from < count; from += apply_batch) {
+      const std::size_t to = std::min(count, from + apply_batch);
+      std::size_t found = 0;
+      for (std::size_t i = from; i < to; ++i) {
+        if (i + fetch_ahead < to) __builtin_prefetch(events[i + fetch_ahead].data.ptr, 1);
+        auto* const entry = static_cast<poll_entry*>(events[i].data.ptr);
+        woken |= entry == nullptr;
+        if (entry != nullptr) found = take_ready(*entry, events[i].events, ready.data(), found);
+      }
+      end_all(ready.data(), found, ended);
     }
     return woken;
   }
 
-  void announce(poll_entry& entry, entry_direction d, fiber_queue& ended) noexcept {
-    std::atomic<std::uintptr_t>& word = entry.waiting[d];
+  /// Puts the operations that waited for these events into `ready`, behind the `found` ones.
+  static std::size_t take_ready(poll_entry& entry,
+                                std::uint32_t events,
+                                operation** ready,
+                                std::size_t found) noexcept {
+    if ((events & (EPOLLRDHUP | EPOLLPRI | failed)) != 0) entry.hung_up.store(true);
+    const bool both = (events & failed) != 0 || entry.one_shot.load();
+    const auto announce = [&](entry_direction d) {
+      operation* const op = announced(entry.waiting[d]);
+      if (op == nullptr) return;
+      __builtin_prefetch(&op->who, 1);
+      __builtin_prefetch(&op->holds, 1);
+      ready[found++] = op;
+    };
+    if (both || (events & readable) != 0) announce(poll_entry::reading);
+    if (both || (events & EPOLLOUT) != 0) announce(poll_entry::writing);
+    return found;
+  }
+
+  /// The operation that waited, if any; else the word remembers the event.
+  static operation* announced(std::atomic<std::uintptr_t>& word) noexcept {
     std::uintptr_t seen = word.load();
     for (;;) {
-      if (seen == poll_entry::ready) return;
+      if (seen == poll_entry::ready) return nullptr;
       const bool found = seen != poll_entry::nobody;
       if (word.compare_exchange_weak(seen, found ? poll_entry::nobody : poll_entry::ready)) break;
     }
-    if (seen == poll_entry::nobody) return;
-    auto& op = *reinterpret_cast<operation*>(seen);
+    return reinterpret_cast<operation*>(seen);  // null: nobody
+  }
+
+  /// "Try again", to all of them.
+  void end_all(operation** ready, std::size_t count, fiber_queue& ended) noexcept {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i + fetch_ahead < count) __builtin_prefetch(ready[i + fetch_ahead]->who, 1);
+      end(*ready[i], ended);
+    }
+    completions_.fetch_add(count, std::memory_order_relaxed);  // relaxed: a statistic
+  }
+
+  void end(operation& op, fiber_queue& ended) noexcept {
     sanitizer_acquire(&op);
     op.result = -EAGAIN;
-    completions_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
     // An event that was fetched before the entry went to its present owner.
     if (op.home != this) {
       waiting_.fetch_add(1);

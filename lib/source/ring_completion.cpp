@@ -34,9 +34,15 @@ void ring_engine::collect(reaper who, fiber_queue& ended) noexcept {
   std::array<ring_completion, batch_max> batch;
   const unsigned count = take(who, batch.data());
   for (unsigned i = 0; i < count; ++i) {
-    if (is_operation(batch[i])) __builtin_prefetch(&operation_of(batch[i].id), 1);
+    if (!is_operation(batch[i])) continue;
+    const operation& op = operation_of(batch[i].id);
+    __builtin_prefetch(&op.who, 1);
+    __builtin_prefetch(&op.holds, 1);
   }
   for (unsigned i = 0; i < count; ++i) {
+    if (i + fetch_ahead < count && is_operation(batch[i + fetch_ahead])) {
+      __builtin_prefetch(operation_of(batch[i + fetch_ahead].id).who, 1);
+    }
     const ring_completion& completed = batch[i];
     if (RINGO_LIKELY(is_operation(completed))) {
       operation& op = operation_of(completed.id);

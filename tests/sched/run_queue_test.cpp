@@ -57,6 +57,27 @@ TEST_CASE("run_queue: is first in, first out") {
   CHECK(queue.pop() == nullptr);
 }
 
+TEST_CASE("run_queue: shows its oldest fibers and keeps them") {
+  fibers all(2 * run_queue::capacity);
+  run_queue queue;
+  const auto shown = [&](std::uint32_t limit) {
+    std::vector<std::size_t> numbers;
+    queue.peek(limit, [&](const fiber& f) { numbers.push_back(all.number(&f)); });
+    return numbers;
+  };
+  CHECK(shown(3).empty());
+  // The ring begins anew between them.
+  std::size_t popped = 0;
+  for (; popped < run_queue::capacity - 2; ++popped) {
+    REQUIRE(queue.push(all.at(popped)));
+    REQUIRE(queue.pop() == all.at(popped));
+  }
+  for (std::size_t i = 0; i < 4; ++i) REQUIRE(queue.push(all.at(popped + i)));
+  CHECK(shown(3) == std::vector<std::size_t>{popped, popped + 1, popped + 2});
+  CHECK(shown(64).size() == 4);
+  CHECK(queue.size() == 4);
+}
+
 TEST_CASE("run_queue: says when it is full, and takes one more for each that leaves") {
   fibers all(run_queue::capacity + 2);
   run_queue queue;
