@@ -16,6 +16,14 @@ namespace ringo::detail {
 /// more.
 class trace_line {
  public:
+  /// A literal, whose length the compiler knows.
+  template <std::size_t N>
+  void put(const char (&text)[N]) noexcept {
+    constexpr std::size_t count = N - 1;
+    if (room() < count) return;
+    std::memcpy(chars_.data() + size_, text, count);
+    size_ += count;
+  }
   void put(std::string_view text) noexcept {
     const std::size_t count = std::min(text.size(), room());
     std::memcpy(chars_.data() + size_, text.data(), count);
@@ -30,27 +38,18 @@ class trace_line {
   void put_micros(std::uint64_t ns) noexcept {
     put(ns / 1000);
     const auto rest = static_cast<unsigned>(ns % 1000);
-    const std::array<char, 4> places{'.',
-                                     static_cast<char>('0' + rest / 100),
-                                     static_cast<char>('0' + rest / 10 % 10),
-                                     static_cast<char>('0' + rest % 10)};
-    put({places.data(), places.size()});
-  }
-  /// As a string of JSON, without the quotes. What is no printable ASCII may be anything.
-  void put_escaped(std::string_view text) noexcept {
-    for (const char c : text) {
-      if (room() < ending_max) return;
-      if (c == '"' || c == '\\') chars_[size_++] = '\\';
-      chars_[size_++] = c < 0x20 || c >= 0x7F ? '?' : c;
-    }
+    const char places[] = {'.',
+                           static_cast<char>('0' + rest / 100),
+                           static_cast<char>('0' + rest / 10 % 10),
+                           static_cast<char>('0' + rest % 10),
+                           '\0'};
+    put(places);
   }
 
   std::string_view view() const noexcept { return {chars_.data(), size_}; }
   void clear() noexcept { size_ = 0; }
 
  private:
-  static constexpr std::size_t ending_max = 256;  // of what follows a text, and must not be cut
-
   std::array<char, 1024> chars_;  // the first size_ are written
   std::size_t size_ = 0;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "fiber/fiber.hpp"
 #include "fiber/name_guard.hpp"
@@ -27,6 +28,16 @@ std::string spawned_at(const void* site) {
   return "go at " + label;
 }
 
+/// As a string of JSON, without the quotes. What is no printable ASCII may be anything.
+std::string escaped(std::string_view text) {
+  std::string made;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') made += '\\';
+    made += c < 0x20 || c >= 0x7F ? '?' : c;
+  }
+  return made;
+}
+
 }  // namespace
 
 trace_text::track& trace_text::track_of(std::size_t worker) {
@@ -45,24 +56,34 @@ trace_text::track& trace_text::track_of(std::size_t worker) {
   return on;
 }
 
+trace_text::known_fiber& trace_text::known(std::uint64_t id) noexcept {
+  known_fiber& place = known_[id % known_.size()];
+  if (place.id != id) {
+    place.id = id;
+    place.woken_at = 0;
+    place.label.clear();
+  }
+  return place;
+}
+
 void trace_text::add(std::size_t worker, const trace_event& event) {
   if (event.at < began_) return;  // of an earlier trace
   track& on = track_of(worker);
   switch (event.kind) {
     case trace_kind::run: turn_to(worker, event); break;
-    case trace_kind::wake:
-      if (woken_.size() >= woken_max) woken_.clear();
-      woken_[event.words[0]] = {worker, event.at};
+    case trace_kind::wake: {
+      known_fiber& woken = known(event.words[0]);
+      woken.woken_at = event.at;
+      woken.woken_by = worker;
       break;
+    }
     case trace_kind::first: note_first(on, event); break;
     case trace_kind::name: {
       std::array<char, sizeof event.words + 1> name{};
       for (unsigned i = 0; i + 1 < name.size(); ++i) {
         name[i] = static_cast<char>(event.words[i / 8] >> i % 8 * 8);
       }
-      if (const auto of = labels_.find(on.newest); of != labels_.end()) {
-        of->second = name.data();
-      }
+      known(on.newest).label = escaped(name.data());
       break;
     }
     case trace_kind::span: note_span(worker, event); break;
@@ -79,44 +100,43 @@ void trace_text::turn_to(std::size_t worker, const trace_event& event) {
   track& on = tracks_[worker];
   on.runs = id;
   on.since = event.at;
-  on.label = label_of(id, reinterpret_cast<const fiber*>(event.words[0]));
-  arrow_to(worker, id, event.at);
+  known_fiber& runs = known(id);
+  on.label = label_of(runs, reinterpret_cast<const fiber*>(event.words[0]));
+  arrow_to(worker, runs, event.at);
 }
 
 void trace_text::end_run(std::size_t worker, std::uint64_t at, const char* how) {
   track& on = tracks_[worker];
   if (on.runs == 0) return;
-  open("X", worker, on.since);
+  open('X', worker, on.since);
   put_name(on.label);
   put_duration(at - on.since);
   line_.put(R"(,"args":{"fiber":)");
   line_.put(on.runs);
   line_.put(R"(,"then":")");
-  line_.put_escaped(how);
+  line_.put(std::string_view(how));
   line_.put("\"}");
   close();
-  if (std::strcmp(how, "end") == 0) labels_.erase(on.runs);
   on.runs = 0;
 }
 
 void trace_text::note_first(track& on, const trace_event& event) {
   on.newest = event.words[0];
-  if (labels_.size() >= known_max) labels_.clear();  // those still needed are looked up again
-  labels_[event.words[0]] = label_of_site(reinterpret_cast<const void*>(event.words[1]));
+  known(on.newest).label = label_of_site(reinterpret_cast<const void*>(event.words[1]));
 }
 
 /// One that lies within a run stays within it; between runs, it begins after the last one.
 void trace_text::note_span(std::size_t worker, const trace_event& event) {
   const std::uint64_t since = std::max(event.words[1], began_);
   if (since > event.at) return;
-  open("X", worker, since);
+  open('X', worker, since);
   put_name(text_in(event.words[0]));
   put_duration(event.at - since);
   close_with("count", event.words[2]);
 }
 
 void trace_text::note_mark(std::size_t worker, const trace_event& event) {
-  open("i", worker, event.at);
+  open('i', worker, event.at);
   put_name(text_in(event.words[0]));
   line_.put(R"(,"s":"t")");
   close_with("value", event.words[2]);
@@ -127,7 +147,7 @@ void trace_text::note_lost(std::size_t worker, const trace_event& event) {
   const std::uint64_t from = tracks_[worker].last;
   end_run(worker, from, "not known: events were lost");
   lost_ += event.words[0];
-  open("X", worker, from);
+  open('X', worker, from);
   put_name("events lost");
   put_duration(event.at - from);
   close_with("count", event.words[0]);
@@ -145,11 +165,11 @@ void trace_text::finish(std::uint64_t now, bool is_cut) {
   text_ += "}}\n]\n";
 }
 
-const std::string& trace_text::label_of(std::uint64_t id, const fiber* block) {
+const std::string& trace_text::label_of(known_fiber& runs, const fiber* block) {
   static const std::string unknown = "fiber";
-  if (const auto known = labels_.find(id); known != labels_.end()) return known->second;
+  const std::uint64_t id = runs.id;
+  if (!runs.label.empty()) return runs.label;
   if (block == nullptr) return unknown;
-  if (labels_.size() >= known_max) labels_.clear();
   std::string name;
   const void* site = nullptr;
   {
@@ -160,41 +180,37 @@ const std::string& trace_text::label_of(std::uint64_t id, const fiber* block) {
     site = block->spawn_site.load();
     if (block->id.load() != id) return unknown;  // it has ended, the block is another one's by now
   }
-  std::string& label = labels_[id];
-  label = !name.empty() ? name : label_of_site(site);
-  return label;
+  runs.label = !name.empty() ? escaped(name) : label_of_site(site);
+  return runs.label;
 }
 
 const std::string& trace_text::label_of_site(const void* site) {
   std::string& label = sites_[site];
-  if (label.empty()) label = spawned_at(site);
+  if (label.empty()) label = escaped(spawned_at(site));
   return label;
 }
 
-void trace_text::arrow_to(std::size_t worker, std::uint64_t id, std::uint64_t at) {
-  const auto from = woken_.find(id);
-  if (from == woken_.end()) return;
-  if (from->second.at <= at) {
-    ++arrows_;
-    open("s", from->second.worker, from->second.at);
-    line_.put(R"(,"name":"wake","cat":"wake","id":)");
-    line_.put(arrows_);
-    close();
-    open("f", worker, at);
-    line_.put(R"(,"name":"wake","cat":"wake","bp":"e","id":)");
-    line_.put(arrows_);
-    close();
-  }
-  woken_.erase(from);
+void trace_text::arrow_to(std::size_t worker, known_fiber& runs, std::uint64_t at) {
+  const std::uint64_t since = std::exchange(runs.woken_at, 0);
+  if (since == 0 || since > at) return;
+  ++arrows_;
+  open('s', runs.woken_by, since);
+  line_.put(R"(,"name":"wake","cat":"wake","id":)");
+  line_.put(arrows_);
+  close();
+  open('f', worker, at);
+  line_.put(R"(,"name":"wake","cat":"wake","bp":"e","id":)");
+  line_.put(arrows_);
+  close();
 }
 
 std::uint64_t trace_text::to_ns(std::uint64_t ticks) const noexcept {
   return static_cast<std::uint64_t>(static_cast<double>(ticks) * ns_per_tick_);
 }
 
-void trace_text::open(std::string_view phase, std::size_t worker, std::uint64_t at) {
+void trace_text::open(char phase, std::size_t worker, std::uint64_t at) {
   line_.put(R"({"ph":")");
-  line_.put(phase);
+  line_.put(std::string_view(&phase, 1));
   line_.put(R"(","pid":1,"tid":)");
   line_.put(worker + 1);
   line_.put(R"(,"ts":)");
@@ -203,7 +219,7 @@ void trace_text::open(std::string_view phase, std::size_t worker, std::uint64_t 
 
 void trace_text::put_name(std::string_view name) {
   line_.put(R"(,"name":")");
-  line_.put_escaped(name);
+  line_.put(name);
   line_.put("\"");
 }
 
@@ -212,7 +228,8 @@ void trace_text::put_duration(std::uint64_t ticks) {
   line_.put_micros(to_ns(ticks));
 }
 
-void trace_text::close_with(std::string_view argument, std::uint64_t value) {
+template <std::size_t N>
+void trace_text::close_with(const char (&argument)[N], std::uint64_t value) {
   line_.put(R"(,"args":{")");
   line_.put(argument);
   line_.put("\":");

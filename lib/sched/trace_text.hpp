@@ -28,7 +28,7 @@ struct fiber;
 class trace_text {
  public:
   /// `began`: the tick that is 0 in the trace.
-  explicit trace_text(std::uint64_t began) noexcept : began_(began) {}
+  explicit trace_text(std::uint64_t began) : began_(began), known_(known_max) {}
 
   /// How long a tick takes. Before the first event: the ends of one thing are converted apart.
   void set_ns_per_tick(double ns) noexcept { ns_per_tick_ = ns; }
@@ -44,8 +44,9 @@ class trace_text {
   std::uint64_t lost() const noexcept { return lost_; }
 
  private:
+  // Fibers that are so many apart share a place: the later one takes it, and the label of the other
+  // is looked up again, its arrow lost.
   static constexpr std::size_t known_max = std::size_t{1} << 16;
-  static constexpr std::size_t woken_max = std::size_t{1} << 16;
 
   struct track {
     bool known = false;
@@ -53,11 +54,13 @@ class trace_text {
     std::uint64_t since = 0;   // the tick
     std::uint64_t last = 0;    // of the last event
     std::uint64_t newest = 0;  // the fiber that is about to run for the first time
-    std::string label;
+    std::string label;         // as known_fiber's
   };
-  struct arrow {
-    std::size_t worker;
-    std::uint64_t at;
+  struct known_fiber {
+    std::uint64_t id = 0;
+    std::uint64_t woken_at = 0;  // the tick; 0: nobody has made it ready since it ran
+    std::size_t woken_by = 0;    // worker
+    std::string label;           // a string of JSON, without the quotes; empty: not known yet
   };
 
   std::uint64_t began_;
@@ -65,28 +68,29 @@ class trace_text {
   trace_line line_;
   std::string text_;
   std::vector<track> tracks_;
-  std::unordered_map<std::uint64_t, std::string> labels_;  // by id; at most known_max
+  std::vector<known_fiber> known_;  // by id, modulo its size
   std::unordered_map<const void*, std::string> sites_;
-  std::unordered_map<std::uint64_t, arrow> woken_;  // by id; at most woken_max
   std::uint64_t arrows_ = 0;
   std::uint64_t lost_ = 0;
 
   track& track_of(std::size_t worker);
+  known_fiber& known(std::uint64_t id) noexcept;
   void turn_to(std::size_t worker, const trace_event& event);
   void end_run(std::size_t worker, std::uint64_t at, const char* how);
   void note_first(track& on, const trace_event& event);
   void note_span(std::size_t worker, const trace_event& event);
   void note_mark(std::size_t worker, const trace_event& event);
   void note_lost(std::size_t worker, const trace_event& event);
-  const std::string& label_of(std::uint64_t id, const fiber* block);
+  const std::string& label_of(known_fiber& runs, const fiber* block);
   const std::string& label_of_site(const void* site);
-  void arrow_to(std::size_t worker, std::uint64_t id, std::uint64_t at);
+  void arrow_to(std::size_t worker, known_fiber& runs, std::uint64_t at);
 
   // Of the line that is being composed; close() ends it.
-  void open(std::string_view phase, std::size_t worker, std::uint64_t at);
+  void open(char phase, std::size_t worker, std::uint64_t at);
   void put_name(std::string_view name);
   void put_duration(std::uint64_t ticks);
-  void close_with(std::string_view argument, std::uint64_t value);
+  template <std::size_t N>
+  void close_with(const char (&argument)[N], std::uint64_t value);
   void close();
   std::uint64_t to_ns(std::uint64_t ticks) const noexcept;
 };
