@@ -41,7 +41,7 @@ struct exception_state {
 
 /// A stack that can be switched to.
 struct context {
-  void* resume_at = nullptr;  // fcontext of a suspended stack; null: not started, or running
+  void* resume_at = nullptr;  // where it goes on, or went on last; null: it was never suspended
 #if RINGO_ASAN
   void* fake_stack = nullptr;
   const void* bottom = nullptr;

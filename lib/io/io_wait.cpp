@@ -110,7 +110,8 @@ struct io_wait : cancellation::listener {
     describe_socket(static_cast<io_wait*>(subject)->op.fd, text, size);
   }
 
-  static void fetch(void* subject) noexcept {
+  /// Not instrumented, as describe().
+  RINGO_NO_TSAN static void fetch(void* subject) noexcept {
     const auto& self = *static_cast<io_wait*>(subject);
     __builtin_prefetch(self.op.entry, 1);
     __builtin_prefetch(self.slot, 1);

@@ -97,7 +97,7 @@ class io_holder {
   io_holder(const io_holder&) = delete;
   io_holder& operator=(const io_holder&) = delete;
   virtual void give_back() noexcept = 0;
-  /// Into the CPU's cache, what the fiber needs as it goes on.
+  /// Into the CPU's cache, what the fiber needs as it goes on. By others, while it waits.
   virtual void fetch() const noexcept {}
 
  protected:

@@ -153,7 +153,7 @@ std::int64_t kernel_copy::call(io_turn& in, io_turn& out, std::size_t size) cons
   const int from = in.number();
   const int to = out.number();
   if (way_ == way::splice) {
-    const bool to_socket = ends_.to.number->kind() == descriptor_kind::socket;
+    const bool to_socket = ends_.to.number->is_socket();
     return splice_to(from, to, size, to_socket ? end_kind::socket : end_kind::pipe);
   }
   both_turns turns(in, out);

@@ -68,13 +68,6 @@ std::error_code prepare_to_listen(int fd, int family, int type, const listen_opt
   return error;
 }
 
-/// Of open().
-socket_ref make_opened(owned_fd fd, int family, int type) {
-  const bool is_tcp = family != AF_UNIX && type == SOCK_STREAM;
-  return make_socket(
-      std::move(fd), is_tcp ? descriptor_kind::tcp : descriptor_kind::socket, family, type);
-}
-
 bool has_file(const endpoint& at) noexcept {
   return at.is_unix() && !at.path().empty() && at.path().front() != '@';
 }
@@ -89,7 +82,7 @@ result<socket_ref> listen_exactly_at(int family,
   if (const auto error = prepare_to_listen(fd->get(), family, kind.type, options)) return error;
   if (const auto error = bind(fd->get(), family, at)) return error;
   const int number = fd->get();
-  socket_ref made = make_opened(*std::move(fd), family, kind.type);
+  socket_ref made = make_socket(*std::move(fd), family, kind.type);
   if (kind.type == SOCK_DGRAM) return made;
   if (has_file(at)) {
     made.get()->file = at.path();
@@ -195,7 +188,7 @@ result<socket_ref> connect_once(cancellation* stop,
   auto fd = open(family, kind.type, false);
   if (!fd) return fd.error();
   if (const auto error = prepare_to_dial(fd->get(), family, kind, options)) return error;
-  socket_ref made = make_opened(*std::move(fd), family, kind.type);
+  socket_ref made = make_socket(*std::move(fd), family, kind.type);
   if (const auto error = connect(*made.get(), to, stop)) return error;
   made.get()->connected = true;
   made.get()->remote.keep(to);

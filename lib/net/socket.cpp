@@ -37,10 +37,19 @@ std::error_code last_error() noexcept {
   return {errno, std::system_category()};
 }
 
-socket_ref make_socket(owned_fd fd, descriptor_kind kind, int family, int type) {
+namespace {
+
+socket_ref make_socket_of(descriptor_kind kind, owned_fd fd, int family, int type) {
   auto* const made = new socket(fd.get(), kind, family, type);
   static_cast<void>(fd.take());
   return socket_ref(made);
+}
+
+}  // namespace
+
+socket_ref make_socket(owned_fd fd, int family, int type) {
+  const descriptor_kind kind = ringo::detail::kind_of_socket(fd.get());
+  return make_socket_of(kind, std::move(fd), family, type);
 }
 
 std::error_code set_option(int fd, int level, int name, int value) noexcept {
@@ -148,7 +157,9 @@ result<socket_ref> accepted(const socket& listener, owned_fd fd) {
     // The connection may be broken by now; who reads from it will see.
     static_cast<void>(set_tcp_defaults(fd.get(), {}));
   }
-  socket_ref made = make_socket(std::move(fd), listener.io.kind(), listener.family, listener.type);
+  // Without asking: as its listener, whose protocol it has.
+  socket_ref made =
+      make_socket_of(listener.io.kind(), std::move(fd), listener.family, listener.type);
   made.get()->connected = true;
   return made;
 }
@@ -209,8 +220,7 @@ result<socket_ref> adopt(int fd, socket_role role) {
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return last_error();
   if (::fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) return last_error();
-  const descriptor_kind kind = ringo::detail::kind_of_socket(fd);
-  socket_ref made = make_socket(owned_fd(fd), kind, family, type);
+  socket_ref made = make_socket(owned_fd(fd), family, type);
   sockaddr_storage peer{};
   socklen_t size = sizeof(peer);
   made.get()->connected = ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;

@@ -107,7 +107,8 @@ inline std::error_code nil_handle() noexcept {
   return std::make_error_code(std::errc::invalid_argument);
 }
 
-socket_ref make_socket(owned_fd fd, descriptor_kind kind, int family, int type);
+/// Of the kind that the system says.
+socket_ref make_socket(owned_fd fd, int family, int type);
 
 std::error_code set_option(int fd, int level, int name, int value) noexcept;
 /// The same for whoever has a handle, which may be nil.

@@ -42,8 +42,8 @@ constexpr std::uint32_t sample_interval = 8;
 /// waits for: a prefetch is dropped when the page is not in the TLB, and every stack has a page of
 /// its own.
 RINGO_NO_TSAN void prefetch_stack(const fiber& f) noexcept {
+  if (f.memory().base == nullptr) return;  // not started yet
   const auto* saved = static_cast<const char*>(f.at.resume_at);
-  if (saved == nullptr) return;  // not started yet
   if (!RINGO_ASAN)
     asm volatile("" ::"r"(*saved));  // (a frame that is gone may have left its marks there)
   for (std::size_t line = 1; line < 14; ++line) __builtin_prefetch(saved + line * cache_line);
@@ -232,7 +232,6 @@ std::uint32_t worker::push_ended(fiber_queue& ended) noexcept {
     note_queued(*f);
     enqueue(f);
   }
-  if (count > 1) prefetch_queued();
   source_->handed_over(taken);
   return count;
 }
@@ -276,6 +275,7 @@ void worker::collect(bool idle) noexcept {
     source_->reap(ended);
     count += push_ended(ended);
   }
+  if (idle && count > 1) prefetch_queued();
   if (RINGO_UNLIKELY(traced_from != 0)) note_poll(traced_from, calls, count);
   share(count + (next_.empty() ? 0 : 1), idle);  // timers make fibers ready by themselves, too
 }
@@ -360,7 +360,9 @@ void worker::sleep() noexcept {
     searching_ = gate.start_searching(owner_.tokens());
   }
   // Not before, or this worker might be the one that is woken for it.
-  share(push_ended(ended), !searching_);
+  const std::uint32_t count = push_ended(ended);
+  if (count > 1) prefetch_queued();
+  share(count, !searching_);
 }
 
 /// For the monitor: this worker may get stuck from now on, and not since before it slept.

@@ -221,7 +221,7 @@ class epoll_engine final : public engine {
         if (i + fetch_ahead < to) __builtin_prefetch(events[i + fetch_ahead].data.ptr, 1);
         auto* const entry = static_cast<poll_entry*>(events[i].data.ptr);
         woken |= entry == nullptr;
-        if (entry != nullptr) found = take_ready(*entry, events[i].events, ready.data(), found);
+        if (entry != nullptr) found = take_waiting(*entry, events[i].events, ready.data(), found);
       }
       end_all(ready.data(), found, ended);
     }
@@ -229,17 +229,16 @@ class epoll_engine final : public engine {
   }
 
   /// Puts the operations that waited for these events into `ready`, behind the `found` ones.
-  static std::size_t take_ready(poll_entry& entry,
-                                std::uint32_t events,
-                                operation** ready,
-                                std::size_t found) noexcept {
+  static std::size_t take_waiting(poll_entry& entry,
+                                  std::uint32_t events,
+                                  operation** ready,
+                                  std::size_t found) noexcept {
     if ((events & (EPOLLRDHUP | EPOLLPRI | failed)) != 0) entry.hung_up.store(true);
     const bool both = (events & failed) != 0 || entry.one_shot.load();
     const auto announce = [&](entry_direction d) {
       operation* const op = announced(entry.waiting[d]);
       if (op == nullptr) return;
-      __builtin_prefetch(&op->who, 1);
-      __builtin_prefetch(&op->holds, 1);
+      prefetch(*op);
       ready[found++] = op;
     };
     if (both || (events & readable) != 0) announce(poll_entry::reading);

@@ -35,9 +35,9 @@ void ring_engine::collect(reaper who, fiber_queue& ended) noexcept {
   const unsigned count = take(who, batch.data());
   for (unsigned i = 0; i < count; ++i) {
     if (!is_operation(batch[i])) continue;
-    const operation& op = operation_of(batch[i].id);
-    __builtin_prefetch(&op.who, 1);
-    __builtin_prefetch(&op.holds, 1);
+    operation& op = operation_of(batch[i].id);
+    sanitizer_acquire(&op);
+    prefetch(op);
   }
   for (unsigned i = 0; i < count; ++i) {
     if (i + fetch_ahead < count && is_operation(batch[i + fetch_ahead])) {
@@ -46,7 +46,6 @@ void ring_engine::collect(reaper who, fiber_queue& ended) noexcept {
     const ring_completion& completed = batch[i];
     if (RINGO_LIKELY(is_operation(completed))) {
       operation& op = operation_of(completed.id);
-      sanitizer_acquire(&op);
       RINGO_VERIFY(op.ticket == completed.id);
       complete(op, completed.result, ended);
     } else if (completed.id == ring_id_wake) {

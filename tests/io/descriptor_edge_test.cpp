@@ -39,7 +39,7 @@ struct half_pair {
   int theirs = -1;
 
   half_pair(int ours_fd, int theirs_fd)
-      : ours(new descriptor(ours_fd, descriptor_kind::socket)), theirs(theirs_fd) {}
+      : ours(new descriptor(ours_fd, kind_of_socket(ours_fd))), theirs(theirs_fd) {}
   half_pair(const half_pair&) = delete;
   half_pair& operator=(const half_pair&) = delete;
   ~half_pair() { ::close(theirs); }

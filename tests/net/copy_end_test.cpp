@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <string>
 
@@ -16,6 +17,7 @@
 #include "support/fibers.hpp"
 #include "support/run_on.hpp"
 #include "support/seed.hpp"
+#include "support/signals.hpp"
 #include "support/sizes.hpp"
 #include "support/tcp_pair.hpp"
 #include "support/unix_pair.hpp"
@@ -207,6 +209,25 @@ TEST_CASE("NT-19: a copy to where nobody reads fails with EPIPE, and without a s
     copier.wait();
     EXPECT(!in.accepted.close());
     writer.join();
+  });
+}
+
+TEST_CASE("NT-19: a handler of SIGPIPE hears nothing of a copy through a pipe to a connection") {
+  static std::atomic<int> signals{0};
+  const action_guard counted(SIGPIPE, [](int) { ++signals; });
+  run_on_each([] {
+    const tcp_pair pair;
+    EXPECT(!pair.accepted.close());
+    auto pipe = io::pipe().value();
+    fiber_group writer;
+    writer.go([&] { static_cast<void>(pipe.writer.write(std::string(beyond_buffers, 'x'))); });
+    const auto first = io::copy(pair.dialled, pipe.reader).error;
+    EXPECT((first == std::errc::broken_pipe || first == std::errc::connection_reset));
+    EXPECT(io::copy(pair.dialled, pipe.reader).error == std::errc::broken_pipe);
+    EXPECT_EQ(signals.exchange(0), 0);
+    EXPECT(!pipe.reader.close());  // of which the writer hears
+    writer.join();
+    signals.store(0);
   });
 }
 
