@@ -42,10 +42,10 @@ TEST_CASE("file: one that outlives a run can be closed, whatever fibers were bus
     REQUIRE(file);
     REQUIRE(copy);
     REQUIRE_FALSE(file->write(std::string(large_piece, 'x')));
+    std::atomic<int> calls{0};  // until all of the run has ended, not its main fiber only
     run_on(
         workers,
         [&] {
-          std::atomic<int> calls{0};
           ringo::go([&calls, file = *file] {
             std::string room(large_piece, ' ');
             while (file.pread(room, 0)) ++calls;
