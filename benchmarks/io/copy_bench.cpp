@@ -3,10 +3,10 @@
 #include <benchmark/benchmark.h>
 
 #include <cstddef>
+#include <cstdio>
 #include <string>
 #include <thread>
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <ringo/io.hpp>
@@ -41,10 +41,9 @@ struct tcp_pair {
 };
 
 ringo::io::file file_of(std::size_t size) {
-  char path[] = "/tmp/ringo-bench-XXXXXX";  // NOLINT(modernize-avoid-c-arrays)
-  const int fd = ::mkstemp(path);
-  ::unlink(path);
-  const auto made = ringo::io::file::from_fd(fd).value();
+  std::FILE* const unnamed = std::tmpfile();
+  const auto made = ringo::io::file::from_fd(::dup(::fileno(unnamed))).value();
+  std::fclose(unnamed);
   static_cast<void>(made.write(std::string(size, 'x')));
   return made;
 }

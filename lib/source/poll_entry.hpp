@@ -58,6 +58,8 @@ struct alignas(cache_line) poll_entry {
   }
 };
 
+static_assert(sizeof(poll_entry) == cache_line, "each event touches one");
+
 /// Never blocks; may allocate.
 poll_entry* take_poll_entry();
 /// Nobody waits in it, and it is not registered any more.

@@ -8,13 +8,13 @@
 #include <sys/un.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <ostream>
 #include <string_view>
 #include <thread>
 
 #include "operations.hpp"
+#include "support/unnamed_file.hpp"
 
 using namespace ringo::test;
 using namespace std::chrono_literals;
@@ -48,13 +48,6 @@ void stays_armed(engine& source) {
   }
   CHECK(ended.empty());
   CHECK(source.busy());
-}
-
-owned_fd temporary_file() {
-  std::array<char, 32> name{"/tmp/ringo_operation_XXXXXX"};
-  const int fd = ::mkostemp(name.data(), O_CLOEXEC);
-  ::unlink(name.data());
-  return owned_fd(fd);
 }
 
 }  // namespace
@@ -186,7 +179,7 @@ TEST_CASE("operation: accept waits for a connection, and sets what its flags say
 
 TEST_CASE("operation: files are read, written and synchronised, at a place or where they are") {
   for_each(rings(), [](engine& source, engine_kind kind) {
-    const owned_fd file = temporary_file();
+    const owned_fd file(unnamed_file_number());
     operation_waiter w(source, kind);
     std::array<char, 6> data{'a', 'b', 'c', 'd', 'e', 'f'};
     describe(w.op, opcode::write, file.get(), POLLOUT, data.data(), 6);

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <ostream>
@@ -17,6 +16,7 @@
 
 #include "operations.hpp"
 #include "support/seed.hpp"
+#include "support/unnamed_file.hpp"
 
 using namespace ringo::test;
 using namespace ringo::detail;
@@ -206,9 +206,7 @@ TEST_CASE("ring: files keep few threads of the kernel busy") {
     return count;
   };
   for_each({sound(engine_kind::io_uring)}, [&](engine& source, engine_kind kind) {
-    std::array<char, 32> name{"/tmp/ringo_ring_XXXXXX"};
-    const owned_fd file(::mkostemp(name.data(), O_CLOEXEC));
-    ::unlink(name.data());
+    const owned_fd file(unnamed_file_number());
     std::vector<char> data(1 << 14, 'x');
     waiters all;
     for (std::size_t i = 0; i < 200; ++i) {

@@ -4,7 +4,6 @@
 // descriptors to be counted.
 
 #include <cstddef>
-#include <cstdlib>
 #include <string>
 
 #include <dirent.h>
@@ -14,6 +13,7 @@
 #include <ringo/io/file.hpp>
 
 #include "expect.hpp"
+#include "unnamed_file.hpp"
 
 namespace ringo::test {
 
@@ -27,10 +27,7 @@ inline std::string pattern(std::size_t size, unsigned seed = 0) {
 
 /// An empty file that goes with its last handle.
 inline io::file unnamed_file() {
-  std::string path = "/tmp/ringo-test-XXXXXX";
-  const int fd = ::mkstemp(path.data());
-  ::unlink(path.c_str());
-  return io::file::from_fd(fd).value();
+  return io::file::from_fd(unnamed_file_number()).value();
 }
 
 inline void seek(const io::file& in, off_t to) {
