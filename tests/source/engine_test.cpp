@@ -10,10 +10,12 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <future>
 #include <memory>
 #include <ostream>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <pthread.h>
@@ -37,23 +39,31 @@ bool can_be_had(engine_kind kind, std::size_t count, std::error_code& error) {
   return !error;
 }
 
-/// Calls `test` with a maker for each engine of which `count` at a time work here. No more are made
-/// before: a ring that goes makes its thread's waits return, for some milliseconds.
+template <typename Function>
+auto in_own_thread(Function function) {
+  return std::async(std::launch::async, std::move(function)).get();
+}
+
+/// Calls `test` with a maker for each engine of which `count` at a time work here. Each has a
+/// thread of its own, and so has the trial: a ring that goes interrupts the waits of the thread
+/// that used it (io_ring_exit_work signals its task), until some milliseconds later.
 template <typename Test>
 void for_each_engine(Test test, std::size_t count = 1) {
   for (const engine_kind kind : {engine_kind::io_uring, engine_kind::epoll}) {
     std::error_code error;
-    if (!can_be_had(kind, count, error)) {
+    if (!in_own_thread([&] { return can_be_had(kind, count, error); })) {
       REQUIRE(kind == engine_kind::io_uring);
       MESSAGE("no io_uring here: " << error.message());
       continue;
     }
-    CAPTURE(static_cast<int>(kind));
-    test([kind] {
-      std::error_code refused;
-      auto made = make_engine_patiently(kind, refused);
-      REQUIRE(made != nullptr);
-      return made;
+    in_own_thread([kind, &test] {
+      CAPTURE(static_cast<int>(kind));
+      test([kind] {
+        std::error_code refused;
+        auto made = make_engine_patiently(kind, refused);
+        REQUIRE(made != nullptr);
+        return made;
+      });
     });
   }
 }
