@@ -214,10 +214,10 @@ std::error_code io_turn::wait_for(std::uint32_t events, wait_patience& patience,
 /// With epoll an edge that has come since the last try says that it is worth it. Whether a short
 /// read has emptied a socket is sure of TCP alone, but behind urgent data (see
 /// poll_entry::hung_up): others keep messages apart, or what came with a descriptor.
-bool io_turn::would_wait(const operation& op) noexcept {
+bool io_turn::would_wait(operation& op) noexcept {
   if (way() != direction::reading || !std::exchange(of_.drained_, false)) return false;
   if (op.code != opcode::receive) return false;
-  poll_entry* const entry = of_.entry();
+  poll_entry* const entry = op.entry = of_.entry();
   if (entry == nullptr) return true;
   return entry->generation.load() == engine_generation() && !entry->hung_up.load() &&
          of_.kind_ == descriptor_kind::tcp && !entry->take_ready(poll_entry::reading);
@@ -268,7 +268,7 @@ io_outcome io_turn::run(operation& op) {
 }
 
 std::int64_t io_turn::wait(operation& op) {
-  op.entry = of_.entry();
+  if (op.entry == nullptr) op.entry = of_.entry();
   const auto d = static_cast<poll_entry::direction>(way());
   if (op.entry != nullptr && op.entry->take_ready(d)) return -EAGAIN;
   // The kernel would do without the care that make_call() takes: of SIGPIPE, of a shared mode.

@@ -181,7 +181,7 @@ class io_turn final : io_holder {
   std::error_code obstacle() const noexcept;
   bool is_clear() const noexcept;
   io_outcome run_on_file(operation& op);
-  bool would_wait(const operation& op) noexcept;
+  bool would_wait(operation& op) noexcept;
   void learn(const operation& op, std::int64_t result) noexcept;
   std::int64_t wait(operation& op);
   std::int64_t wait_until_ready(const operation& op);

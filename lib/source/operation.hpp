@@ -55,7 +55,6 @@ struct operation {
   opcode code = opcode::poll;
   bool in_shared_mode = false;  ///< the descriptor may be in blocking mode; `read`, `write`
   bool one_shot = false;  ///< a descriptor of others: nothing may be left behind in the engine
-  bool linked = false;    // the engine's
   std::uint32_t events =
       0;  ///< POLLIN, POLLOUT; what to wait for where the call cannot be made yet
   std::int32_t fd = -1;
@@ -64,21 +63,22 @@ struct operation {
   std::size_t size = 0;
   std::int64_t offset = -1;
   poll_entry* entry = nullptr;  ///< the descriptor's place in an epoll engine; else null
-  fiber* who = nullptr;
   std::int64_t (*call)(const operation& op) noexcept =
       nullptr;  ///< not null: what a thread of the file pool calls; it may block
 
   // What the engine, or the pool, makes of it.
-  carrier* home = nullptr;     // written by start(); null: a plain thread waits by itself
-  wake_event* bell = nullptr;  // of that plain thread
-  operation* next = nullptr;   // the engine's
-  operation* prev = nullptr;   // the engine's
-  operation* mail = nullptr;   // the engine's
-  std::uint64_t ticket = 0;    // the engine's
-  std::int64_t result = 0;     // >= 0, or -errno; -EAGAIN: try again. Written before complete()
-
+  std::int64_t result = 0;  // >= 0, or -errno; -EAGAIN: try again. Written before complete()
   static constexpr std::uint32_t called_off = 1U << 31;
   std::atomic<std::uint32_t> holds{2};  // the departure's and the engine's; and called_off
+  bool linked = false;                  // the engine's
+  // Without values until it is started, as most calls need not wait.
+  fiber* who;
+  carrier* home;         // written by start(); null: a plain thread waits by itself
+  wake_event* bell;      // of that plain thread
+  operation* next;       // the engine's
+  operation* prev;       // the engine's
+  operation* mail;       // the engine's
+  std::uint64_t ticket;  // the engine's
 
   /// True: that was the last hold, and `who` is to be made ready.
   [[nodiscard]] bool let_go() noexcept { return (holds.fetch_sub(1) & ~called_off) == 1; }
