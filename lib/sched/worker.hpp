@@ -287,7 +287,9 @@ class worker {
   bool sleep_comes_next() const noexcept;
   std::uint32_t expire_timers() noexcept;
   void collect(bool idle) noexcept;
+  std::uint32_t enqueue_all(fiber_queue& fibers) noexcept;
   std::uint32_t push_ended(fiber_queue& ended) noexcept;
+  std::uint32_t reap() noexcept;
   void prefetch_queued() const noexcept;
   void share(std::uint32_t count, bool idle) noexcept;
   fiber* search() noexcept;

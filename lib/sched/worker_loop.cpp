@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -57,6 +58,12 @@ void prefetch_subject(const fiber& f) noexcept {
   if (kind != nullptr && kind->fetch != nullptr) {
     kind->fetch(f.subject.load(std::memory_order_relaxed));  // relaxed: as above
   }
+}
+
+/// Of the caller's fibers, which may have been parked for long: all at once instead of one by one.
+void prefetch_all(std::span<fiber* const> fibers) noexcept {
+  for (const fiber* f : fibers) prefetch_stack(*f);
+  for (const fiber* f : fibers) prefetch_subject(*f);
 }
 
 }  // namespace
@@ -208,14 +215,29 @@ fiber* worker::take_injected() noexcept {
   std::array<fiber*, injected_batch> batch;
   const std::uint32_t count = queue.take(batch.data(), std::min(share, injected_batch));
   if (count == 0) return nullptr;
-  // They may have been parked for long: their stacks are fetched all at once instead of one by one.
-  for (std::uint32_t i = 0; i < count; ++i) prefetch_stack(*batch[i]);
-  for (std::uint32_t i = 0; i < count; ++i) prefetch_subject(*batch[i]);
+  prefetch_all({batch.data(), count});
   for (std::uint32_t i = 1; i < count; ++i) {
     if (!queue_.push(batch[i])) push_back(batch[i]);
   }
   if (count > 1 && owner_.gate().help_needed()) owner_.wake_one();
   return batch[0];
+}
+
+/// How many fibers, of which nobody else knows yet, it has queued here.
+std::uint32_t worker::enqueue_all(fiber_queue& fibers) noexcept {
+  std::array<fiber*, poll_interval> batch;
+  for (std::uint32_t total = 0;;) {
+    std::uint32_t count = 0;
+    while (count < batch.size() && (batch[count] = fibers.pop()) != nullptr) ++count;
+    if (count == 0) return total;
+    const bool soon = count > 1 && queue_.size() < poll_interval;
+    if (soon) prefetch_all({batch.data(), count});
+    for (std::uint32_t i = 0; i < count; ++i) {
+      note_queued(*batch[i]);
+      enqueue(batch[i]);
+    }
+    total += count;
+  }
 }
 
 /// Queues the fibers whose operations have ended, behind all that wait: those in the inject queue
@@ -228,10 +250,7 @@ std::uint32_t worker::push_ended(fiber_queue& ended) noexcept {
   }
   std::uint32_t count = 0;
   const std::uint32_t taken = wake_all(ended, count);
-  while (fiber* f = ended.pop()) {
-    note_queued(*f);
-    enqueue(f);
-  }
+  enqueue_all(ended);
   source_->handed_over(taken);
   return count;
 }
@@ -257,12 +276,20 @@ std::uint32_t worker::expire_timers() noexcept {
   read_clock();
   fiber_queue ready_fibers;
   if (timers_.next() != never) timers_.expire(steady_clock::now(), ready_fibers);
-  std::uint32_t count = 0;
-  for (; fiber* f = ready_fibers.pop(); ++count) {
-    note_queued(*f);
-    enqueue(f);
+  return enqueue_all(ready_fibers);
+}
+
+/// The completions, of which as many as fibers are queued get their turn: neither keeps the other
+/// back. How many fibers it has queued here, of which nobody else knows yet.
+std::uint32_t worker::reap() noexcept {
+  const std::uint32_t wanted = std::min(queue_.size(), poll_interval);
+  fiber_queue ended;
+  for (std::uint32_t done = 0;; done += engine::batch_max) {
+    const std::uint64_t before = source_->completions();
+    source_->reap(ended);
+    if (done + engine::batch_max >= wanted || source_->completions() == before) break;
   }
-  return count;
+  return push_ended(ended);
 }
 
 /// Takes what timers and completions have made ready.
@@ -271,11 +298,8 @@ void worker::collect(bool idle) noexcept {
   const std::uint64_t calls = traced_from != 0 ? source_->calls() : 0;
   std::uint32_t count = expire_timers();
   if (!idle || !sleep_comes_next()) {
-    fiber_queue ended;
-    source_->reap(ended);
-    count += push_ended(ended);
+    count += reap();
   }
-  if (idle && count > 1) prefetch_queued();
   if (RINGO_UNLIKELY(traced_from != 0)) note_poll(traced_from, calls, count);
   share(count + (next_.empty() ? 0 : 1), idle);  // timers make fibers ready by themselves, too
 }
@@ -361,7 +385,6 @@ void worker::sleep() noexcept {
   }
   // Not before, or this worker might be the one that is woken for it.
   const std::uint32_t count = push_ended(ended);
-  if (count > 1) prefetch_queued();
   share(count, !searching_);
 }
 

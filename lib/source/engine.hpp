@@ -33,6 +33,10 @@ inline void prefetch(const operation& op) noexcept {
 /// return for no reason.
 class engine : public carrier {
  public:
+  /// How many operations wait() and reap() end at most. With many connections, what a step has
+  /// fetched of each is still in the CPU's nearest caches when its fiber runs.
+  static constexpr unsigned batch_max = 32;
+
   virtual ~engine() = default;
 
   /// Sleeps until something completes, wake() is called, or `deadline` has passed. What was started

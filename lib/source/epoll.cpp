@@ -25,8 +25,7 @@
 namespace ringo::detail {
 namespace {
 
-constexpr int events_max = 512;
-constexpr std::size_t apply_batch = 64;
+constexpr int events_max = engine::batch_max;
 constexpr std::uint32_t readable = EPOLLIN | EPOLLRDHUP | EPOLLPRI;
 constexpr std::uint32_t failed = EPOLLHUP | EPOLLERR;
 
@@ -213,18 +212,15 @@ class epoll_engine final : public engine {
   /// True: the wake event was among them.
   bool apply(const epoll_event* events, std::size_t count, fiber_queue& ended) noexcept {
     bool woken = false;
-    std::array<operation*, 2 * apply_batch> ready;
-    for (std::size_t from = 0; from < count; from += apply_batch) {
-      const std::size_t to = std::min(count, from + apply_batch);
-      std::size_t found = 0;
-      for (std::size_t i = from; i < to; ++i) {
-        if (i + fetch_ahead < to) __builtin_prefetch(events[i + fetch_ahead].data.ptr, 1);
-        auto* const entry = static_cast<poll_entry*>(events[i].data.ptr);
-        woken |= entry == nullptr;
-        if (entry != nullptr) found = take_waiting(*entry, events[i].events, ready.data(), found);
-      }
-      end_all(ready.data(), found, ended);
+    std::array<operation*, std::size_t{2} * events_max> ready;
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i + fetch_ahead < count) __builtin_prefetch(events[i + fetch_ahead].data.ptr, 1);
+      auto* const entry = static_cast<poll_entry*>(events[i].data.ptr);
+      woken |= entry == nullptr;
+      if (entry != nullptr) found = take_waiting(*entry, events[i].events, ready.data(), found);
     }
+    end_all(ready.data(), found, ended);
     return woken;
   }
 

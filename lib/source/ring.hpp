@@ -130,8 +130,6 @@ class ring_engine final : public engine {
  private:
   bool in_kernel() const noexcept { return started_.load() != completed_.load(); }
 
-  static constexpr unsigned batch_max = 64;
-
   ring_queues queues_;
   ring_abilities abilities_;  // immutable once opened
   wake_event wake_;
