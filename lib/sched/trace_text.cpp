@@ -19,11 +19,15 @@ const char* text_in(std::uint64_t word) noexcept {
   return text != nullptr ? text : "";
 }
 
-/// "go at serve()", of "serve()+0x12 (module+0x3456)".
+/// "go at serve()", of "(anonymous namespace)::serve()+0x12 (module+0x3456)".
 std::string spawned_at(const void* site) {
+  constexpr std::string_view nameless = "(anonymous namespace)::";
   std::string label = symbol_of(site, true).text;
   if (const auto end = label.rfind(" ("); end != std::string::npos) label.resize(end);
   if (const auto end = label.rfind('+'); end != std::string::npos) label.resize(end);
+  for (auto at = label.find(nameless); at != std::string::npos; at = label.find(nameless, at)) {
+    label.erase(at, nameless.size());
+  }
   if (label.size() > label_max) label.resize(label_max);
   return "go at " + label;
 }
@@ -74,7 +78,7 @@ void trace_text::add(std::size_t worker, const trace_event& event) {
     case trace_kind::wake: {
       known_fiber& woken = known(event.words[0]);
       woken.woken_at = event.at;
-      woken.woken_by = worker;
+      woken.woken_by = on.runs != 0 ? worker : nobody;
       break;
     }
     case trace_kind::first: note_first(on, event); break;
@@ -102,7 +106,9 @@ void trace_text::turn_to(std::size_t worker, const trace_event& event) {
   on.since = event.at;
   known_fiber& runs = known(id);
   on.label = label_of(runs, reinterpret_cast<const fiber*>(event.words[0]));
-  arrow_to(worker, runs, event.at);
+  const std::uint64_t since = std::exchange(runs.woken_at, 0);
+  on.queued = since != 0 && since <= event.at ? event.at - since : not_known;
+  if (on.queued != not_known && runs.woken_by != nobody) arrow(runs, worker, event.at);
 }
 
 void trace_text::end_run(std::size_t worker, std::uint64_t at, const char* how) {
@@ -113,6 +119,10 @@ void trace_text::end_run(std::size_t worker, std::uint64_t at, const char* how) 
   put_duration(at - on.since);
   line_.put(R"(,"args":{"fiber":)");
   line_.put(on.runs);
+  if (on.queued != not_known) {
+    line_.put(R"(,"queued_us":)");
+    line_.put_micros(to_ns(on.queued));
+  }
   line_.put(R"(,"then":")");
   line_.put(std::string_view(how));
   line_.put("\"}");
@@ -190,15 +200,13 @@ const std::string& trace_text::label_of_site(const void* site) {
   return label;
 }
 
-void trace_text::arrow_to(std::size_t worker, known_fiber& runs, std::uint64_t at) {
-  const std::uint64_t since = std::exchange(runs.woken_at, 0);
-  if (since == 0 || since > at) return;
+void trace_text::arrow(const known_fiber& from, std::size_t to, std::uint64_t at) {
   ++arrows_;
-  open('s', runs.woken_by, since);
+  open('s', from.woken_by, at - tracks_[to].queued);
   line_.put(R"(,"name":"wake","cat":"wake","id":)");
   line_.put(arrows_);
   close();
-  open('f', worker, at);
+  open('f', to, at);
   line_.put(R"(,"name":"wake","cat":"wake","bp":"e","id":)");
   line_.put(arrows_);
   close();

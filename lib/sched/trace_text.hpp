@@ -12,10 +12,12 @@
 /// From what workers have told to the trace event format, which Perfetto and chrome://tracing read:
 /// an array of JSON objects.
 ///
-/// Each worker is a track. On it each run of a fiber is a slice, which says how it ended; what the
-/// worker does between fibers is a slice too. An arrow leads from where a fiber was made ready to
-/// the start of its next run. Both ends of an arrow are written at once, when that run begins, so
-/// that none has one end only.
+/// Each worker is a track. On it each run of a fiber is a slice, which says how long the fiber was
+/// queued before and how the run ended; what the worker does between fibers is a slice too. An
+/// arrow leads from the run that made a fiber ready to that fiber's next run. Both ends of an arrow
+/// are written at once, when that run begins, so that none has one end only. What timers and the
+/// engine make ready has no arrow: it would lead from nobody, and in a server nearly all runs begin
+/// so.
 ///
 /// Source: "Trace Event Format",
 /// docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
@@ -47,11 +49,14 @@ class trace_text {
   // Fibers that are so many apart share a place: the later one takes it, and the label of the other
   // is looked up again, its arrow lost.
   static constexpr std::size_t known_max = std::size_t{1} << 16;
+  static constexpr std::size_t nobody = ~std::size_t{0};
+  static constexpr std::uint64_t not_known = ~std::uint64_t{0};
 
   struct track {
     bool known = false;
     std::uint64_t runs = 0;    // the fiber's id; 0: none
     std::uint64_t since = 0;   // the tick
+    std::uint64_t queued = 0;  // ticks before that; not_known
     std::uint64_t last = 0;    // of the last event
     std::uint64_t newest = 0;  // the fiber that is about to run for the first time
     std::string label;         // as known_fiber's
@@ -59,7 +64,7 @@ class trace_text {
   struct known_fiber {
     std::uint64_t id = 0;
     std::uint64_t woken_at = 0;  // the tick; 0: nobody has made it ready since it ran
-    std::size_t woken_by = 0;    // worker
+    std::size_t woken_by = 0;    // worker, whose fiber did it; nobody
     std::string label;           // a string of JSON, without the quotes; empty: not known yet
   };
 
@@ -83,7 +88,7 @@ class trace_text {
   void note_lost(std::size_t worker, const trace_event& event);
   const std::string& label_of(known_fiber& runs, const fiber* block);
   const std::string& label_of_site(const void* site);
-  void arrow_to(std::size_t worker, known_fiber& runs, std::uint64_t at);
+  void arrow(const known_fiber& from, std::size_t to, std::uint64_t at);
 
   // Of the line that is being composed; close() ends it.
   void open(char phase, std::size_t worker, std::uint64_t at);

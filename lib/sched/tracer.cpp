@@ -1,5 +1,6 @@
 #include "sched/tracer.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <limits>
@@ -21,8 +22,12 @@
 namespace ringo::detail {
 namespace {
 
-constexpr auto interval = std::chrono::milliseconds(5);
+// Between two looks at the rings: the shorter the fuller they were.
+constexpr auto interval_min = std::chrono::milliseconds(5);
+constexpr auto interval_max = std::chrono::milliseconds(40);
+// What is written at a time, and the latest it is: the kernel takes much at once for less.
 constexpr std::size_t flush_size = std::size_t{1} << 18;
+constexpr auto flush_patience = std::chrono::milliseconds(250);
 // Two readings of both clocks so far apart tell how long a tick is, to one part in 10 000.
 constexpr std::int64_t calibration_ns = 10'000'000;
 
@@ -187,10 +192,19 @@ void tracer::write_all(trace_text& text) {
   const double ns_per_tick = find_ns_per_tick();
   text.set_ns_per_tick(ns_per_tick);
   const auto settling = static_cast<std::uint64_t>(settle_ns / ns_per_tick);
-  bool more = true;
+  nanoseconds interval = interval_min;
+  time_point flushed = steady_clock::now();
   while (stopping_.load() == 0) {
-    if (!more) futex_wait(stopping_, 0, interval);
-    more = collect(text, tick_now() - settling);
+    const std::uint64_t fullest = collect(text, tick_now() - settling);
+    if (const time_point now = steady_clock::now(); now - flushed >= flush_patience) {
+      flush(text);
+      flushed = now;
+    }
+    if (fullest > trace_ring::capacity / 4) continue;
+    interval = fullest > trace_ring::capacity / 16
+                   ? nanoseconds(interval_min)
+                   : std::min<nanoseconds>(2 * interval, interval_max);
+    futex_wait(stopping_, 0, interval);
   }
   const std::uint64_t end = tick_now();
   collect(text, end);
@@ -206,18 +220,18 @@ void tracer::cut_if_full(trace_text& text, std::uint64_t now) {
   is_cut_ = true;
 }
 
-/// All that was told until then. True: a ring was so full that there is no time to lose.
-bool tracer::collect(trace_text& text, std::uint64_t until) {
+/// All that was told until then. How many events there were in the fullest ring.
+std::uint64_t tracer::collect(trace_text& text, std::uint64_t until) {
   struct source {
     trace_ring* ring;
     std::uint64_t at;
     std::uint64_t end;
   };
   std::vector<source> from;
-  bool full = false;
+  std::uint64_t fullest = 0;
   for (trace_ring* ring : rings()) {
     from.push_back({ring, ring->tail(), ring->head()});
-    full |= from.back().end - from.back().at > trace_ring::capacity / 4;
+    fullest = std::max(fullest, from.back().end - from.back().at);
   }
   for (;;) {
     source* first = nullptr;
@@ -237,8 +251,7 @@ bool tracer::collect(trace_text& text, std::uint64_t until) {
     first->ring->advance(++first->at);
     if (text.text().size() >= flush_size) flush(text);
   }
-  flush(text);
-  return full;
+  return fullest;
 }
 
 /// After an error the rest is thrown away: the workers go on.

@@ -107,7 +107,7 @@ class tracer {
   std::vector<trace_ring*> rings();
   void run() noexcept;
   void write_all(trace_text& text);
-  bool collect(trace_text& text, std::uint64_t until);
+  std::uint64_t collect(trace_text& text, std::uint64_t until);
   void cut_if_full(trace_text& text, std::uint64_t now);
   void flush(trace_text& text) noexcept;
   double find_ns_per_tick() const noexcept;

@@ -290,6 +290,25 @@ TEST_CASE("trace_text: names are text, whatever is in them") {
   CHECK(text.text().find(R"("name":"a\"b\\c??")") != std::string::npos);
 }
 
+TEST_CASE(
+    "trace_text: a run says how long it was queued, and has an arrow from the run that woke it") {
+  trace_text text(0);
+  text.add(0, {1'000, trace_kind::wake, {7, 0, 0}});  // by the engine
+  text.add(0, {3'500, trace_kind::run, {0, 7, 0}});
+  text.add(0, {4'000, trace_kind::wake, {8, 0, 0}});  // by fiber 7
+  text.add(1, {4'250, trace_kind::run, {0, 8, 0}});
+  text.add(0, {5'000, trace_kind::run, {0, 0, 0}});
+  text.add(1, {6'000, trace_kind::run, {0, 7, 0}});  // after a yield: nobody woke it
+  text.add(1, {7'000, trace_kind::run, {0, 0, 0}});
+  const std::string& all = text.text();
+  CHECK(all.find(R"("fiber":7,"queued_us":2.500,)") != std::string::npos);
+  CHECK(all.find(R"("fiber":8,"queued_us":0.250,)") != std::string::npos);
+  CHECK(all.find(R"("fiber":7,"then")") != std::string::npos);
+  CHECK(all.find(R"("ph":"s","pid":1,"tid":1,"ts":4.000)") != std::string::npos);
+  CHECK(all.find(R"("ph":"f","pid":1,"tid":2,"ts":4.250)") != std::string::npos);
+  CHECK(all.find(R"("ph":"s")") == all.rfind(R"("ph":"s")"));
+}
+
 TEST_CASE("trace_text: a run that something was lost in ends where it was known last") {
   trace_text text(0);
   text.add(0, {1'000, trace_kind::run, {0, 7, 0}});

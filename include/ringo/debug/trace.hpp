@@ -17,14 +17,16 @@ namespace ringo::debug {
 /// traces the whole process, from its first run to its exit.
 ///
 /// Each worker is a track. On it each run of a fiber is a slice, named after the fiber or where it
-/// was created; its arguments are the fiber's id and how it ended: what it parked on, "yield" or
-/// "end". An arrow leads from where a fiber was made ready to its next run; there is none from
-/// plain threads. Sleeps, polls (system calls of the engine, and what they have ended), blocking(),
-/// stealing and lost turns are there too.
+/// was created; its arguments are the fiber's id, for how many microseconds it was queued before,
+/// if it had been made ready, and how it ended: what it parked on, "yield" or "end". An arrow leads
+/// from the run that made a fiber ready to that fiber's next run; there is none from timers, I/O
+/// and plain threads. Sleeps, polls (system calls of the engine, and what they have ended),
+/// blocking(), stealing and lost turns are there too.
 ///
 /// Does not stop anybody: a worker notes what it does in a buffer of 2 MiB of its own, and a thread
-/// beside the workers writes it. What finds no room is dropped; the trace shows where, and how
-/// much. Not traced, a program pays nothing.
+/// beside the workers writes it, at most a quarter of a second late: a process that is killed
+/// leaves a file without that. What finds no room is dropped; the trace shows where, and how much.
+/// Not traced, a program pays nothing.
 ///
 /// Blocks the thread while the file is opened, or until it is written. Errors: those of open(2);
 /// std::errc::device_or_resource_busy if a trace is being written already;
