@@ -24,7 +24,7 @@ namespace {
 
 // Between two looks at the rings: the shorter the fuller they were.
 constexpr auto interval_min = std::chrono::milliseconds(5);
-constexpr auto interval_max = std::chrono::milliseconds(40);
+constexpr auto interval_max = std::chrono::milliseconds(20);
 // What is written at a time, and the latest it is: the kernel takes much at once for less.
 constexpr std::size_t flush_size = std::size_t{1} << 18;
 constexpr auto flush_patience = std::chrono::milliseconds(250);
