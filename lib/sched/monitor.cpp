@@ -162,7 +162,7 @@ class in_hand {
 }  // namespace
 
 void monitor::serve(worker& w, const record& known, time_point now) noexcept {
-  constexpr int batches_max = 128;
+  constexpr int batches_max = 4096 / engine::batch_max;
   const bool late = known.absent && !w.is_blocked();
   if (w.timers().next() <= now) {
     const in_hand guard(owner_);

@@ -24,8 +24,8 @@ namespace ringo::debug {
 /// blocking(), stealing and lost turns are there too.
 ///
 /// Does not stop anybody: a worker notes what it does in a buffer of 2 MiB of its own, and a thread
-/// beside the workers writes it, at most a quarter of a second late: a process that is killed
-/// leaves a file without that. What finds no room is dropped; the trace shows where, and how much.
+/// beside the workers writes it, up to a third of a second late: a process that is killed leaves a
+/// file without that. What finds no room is dropped; the trace shows where, and how much.
 /// Not traced, a program pays nothing.
 ///
 /// Blocks the thread while the file is opened, or until it is written. Errors: those of open(2);
