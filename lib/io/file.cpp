@@ -5,6 +5,7 @@
 #include <ringo/context.hpp>
 
 #include "io/open_file.hpp"
+#include "io/read_write.hpp"
 
 namespace ringo::io {
 namespace detail {
@@ -31,7 +32,7 @@ using time_point = std::chrono::steady_clock::time_point;
 const std::error_code nil = std::make_error_code(std::errc::invalid_argument);
 
 result<std::size_t> counted_bytes(const io_outcome& outcome) {
-  if (outcome.error) return outcome.error;
+  if (outcome.error) return outcome.error.code();
   return static_cast<std::size_t>(outcome.count);
 }
 
@@ -65,21 +66,21 @@ result<std::size_t> file::read(const ringo::context& ctx, buffer to) const {
 }
 
 std::error_code file::write(const_buffer from) const {
-  return *this ? write_all(file_.get()->number, from, nullptr).error : nil;
+  return *this ? write_all(file_.get()->number, from, nullptr).error.code() : nil;
 }
 
 std::error_code file::write(const ringo::context& ctx, const_buffer from) const {
   cancellation* const stop = cancellation_of(ctx);
-  return *this ? write_all(file_.get()->number, from, stop).error : nil;
+  return *this ? write_all(file_.get()->number, from, stop).error.code() : nil;
 }
 
 std::error_code file::write(std::span<const const_buffer> from) const {
-  return *this ? write_all(file_.get()->number, from, nullptr).error : nil;
+  return *this ? write_all(file_.get()->number, from, nullptr).error.code() : nil;
 }
 
 std::error_code file::write(const ringo::context& ctx, std::span<const const_buffer> from) const {
   cancellation* const stop = cancellation_of(ctx);
-  return *this ? write_all(file_.get()->number, from, stop).error : nil;
+  return *this ? write_all(file_.get()->number, from, stop).error.code() : nil;
 }
 
 result<std::size_t> file::write_some(const_buffer from) const {

@@ -8,6 +8,8 @@
 #include <ringo/error.hpp>
 #include <ringo/io/file.hpp>
 
+#include "io/io_turn.hpp"
+#include "io/io_use.hpp"
 #include "io/kept_meanwhile.hpp"
 #include "io/open_file.hpp"
 #include "sched/cancellation.hpp"
@@ -27,7 +29,7 @@ result<std::size_t> read_place(detail::open_file* from,
                                cancellation* stop) {
   if (from == nullptr || offset < 0) return invalid;
   const io_outcome outcome = read_at(from->number, to, offset, stop);
-  if (outcome.error) return outcome.error;
+  if (outcome.error) return outcome.error.code();
   return static_cast<std::size_t>(outcome.count);
 }
 
@@ -51,7 +53,7 @@ result<std::int64_t> move(detail::open_file* in,
   if (in == nullptr) return invalid;
   constexpr int names[] = {SEEK_SET, SEEK_CUR, SEEK_END};
   const io_turn turn(in->number, direction::reading, stop, io_reason::file);
-  if (turn.error()) return turn.error();
+  if (turn.error()) return turn.error().code();
   const off_t now = ::lseek(turn.number(), offset, names[static_cast<std::size_t>(whence)]);
   if (now < 0) return std::error_code(errno, std::system_category());
   return now;

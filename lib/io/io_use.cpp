@@ -1,10 +1,9 @@
-#include <cerrno>
+#include "io/io_use.hpp"
 
 #include <ringo/detail/explore_point.hpp>
 #include <ringo/error.hpp>
 #include <ringo/go.hpp>
 
-#include "io/descriptor.hpp"
 #include "io/kept_meanwhile.hpp"
 #include "io/system_call.hpp"
 #include "sched/cancellation.hpp"
@@ -13,11 +12,6 @@
 
 namespace ringo::detail {
 namespace {
-
-io_outcome outcome_of(std::int64_t result) noexcept {
-  if (result >= 0) return {result, {}};
-  return {0, {static_cast<int>(-result), std::system_category()}};
-}
 
 /// Until all is done, or a call does nothing.
 io_outcome repeat(io_use& use, opcode code, io::buffer bytes, std::int64_t offset) {

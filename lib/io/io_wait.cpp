@@ -39,20 +39,26 @@ carrier& carrier_of(const operation& op) noexcept {
   return current_worker()->source();
 }
 
-struct io_wait : cancellation::listener {
+/// Where a cancellation finds the operation. In a frame of its own: most waits have none.
+struct io_listener : cancellation::listener {
   operation& op;
-  io_slot* const slot;
-  cancellation* const stop;
-  io_holder* const holder;
+  cancellation& stop;
 
-  io_wait(operation& waits_for, io_slot* where, cancellation* listens_to, io_holder* held) noexcept
-      : op(waits_for), slot(where), stop(listens_to), holder(held) {
+  io_listener(operation& waits_for, cancellation& listens_to) noexcept
+      : op(waits_for), stop(listens_to) {
     fire = &call_off;
   }
 
   static void call_off(cancellation::listener& l, cancellation::walk& found) noexcept {
-    if (fiber* who = cancel_listed(static_cast<io_wait&>(l).op)) found.woken.push(who);
+    if (fiber* who = cancel_listed(static_cast<io_listener&>(l).op)) found.woken.push(who);
   }
+};
+
+struct io_wait {
+  operation& op;
+  io_slot* const slot;
+  io_listener* const listener;  // null: there is no cancellation
+  io_holder* const holder;
 
   /// False: it would have to be cancelled at once.
   bool list() noexcept {
@@ -61,7 +67,7 @@ struct io_wait : cancellation::listener {
       if (slot->closed || (op.home != nullptr && !slot->covered())) return false;
       slot->listed = &op;
     }
-    return stop == nullptr || stop->add(*this);
+    return listener == nullptr || listener->stop.add(*listener);
   }
 
   void unlist() noexcept {
@@ -69,7 +75,7 @@ struct io_wait : cancellation::listener {
       spin_guard guard(slot->lock);
       slot->listed = nullptr;
     }
-    if (stop != nullptr) stop->remove(*this);
+    if (listener != nullptr) listener->stop.remove(*listener);
   }
 
   static void after(void* subject) noexcept {
@@ -90,7 +96,7 @@ struct io_wait : cancellation::listener {
       spin_guard guard(slot->lock);
       slot->listed = nullptr;
     }
-    cancellation::forget(*this);
+    if (listener != nullptr) cancellation::forget(*listener);
     if (op.code == opcode::accept && op.result >= 0) ::close(static_cast<int>(op.result));
     if (op.one_shot && op.entry != nullptr) drop_entry(*op.entry);
     if (holder != nullptr) holder->give_back();
@@ -130,6 +136,7 @@ struct io_wait : cancellation::listener {
   }
 
   std::int64_t poll_on_thread() noexcept;
+  [[gnu::always_inline]] std::int64_t wait(io_reason reason);
 };
 
 constexpr std::array<park_kind, 8> kinds{io_wait::kind("net read"),
@@ -163,31 +170,39 @@ std::int64_t io_wait::poll_on_thread() noexcept {
   return -EAGAIN;
 }
 
+inline std::int64_t io_wait::wait(io_reason reason) {
+  op.holds.store(2, std::memory_order_relaxed);  // relaxed: published by what lists it
+  worker* const w = current_worker();
+  if (w == nullptr) {
+    op.home = nullptr;
+    return poll_on_thread();
+  }
+  op.who = w->current();
+  if (slot != nullptr) slot->cover();
+  sanitizer_release(this);
+  park(kinds[static_cast<std::size_t>(reason)], this);
+  sanitizer_acquire(this);
+  unlist();
+  return op.result;
+}
+
+[[gnu::noinline]] std::int64_t wait_listening(
+    operation& op, io_slot* slot, cancellation& stop, io_reason reason, io_holder* holder) {
+  io_listener listener(op, stop);
+  if (current_worker() != nullptr) stop.prepare_add();
+  return io_wait{op, slot, &listener, holder}.wait(reason);
+}
+
 }  // namespace
 
 std::int64_t wait_for_operation(
     operation& op, io_slot* slot, cancellation* stop, io_reason reason, io_holder* holder) {
-  io_wait self(op, slot, stop, holder);
-  op.holds.store(2, std::memory_order_relaxed);  // relaxed: published by what lists it
-  if (current_worker() == nullptr) {
-    op.home = nullptr;
-    return self.poll_on_thread();
-  }
-  op.who = current_fiber();
-  if (slot != nullptr) slot->cover();
-  if (stop != nullptr) stop->prepare_add();
-  sanitizer_release(&self);
-  park(kinds[static_cast<std::size_t>(reason)], &self);
-  sanitizer_acquire(&self);
-  self.unlist();
-  return op.result;
+  if (stop != nullptr) return wait_listening(op, slot, *stop, reason, holder);
+  return io_wait{op, slot, nullptr, holder}.wait(reason);
 }
 
-bool wait_patience::again(std::int64_t result, io_holder* holder) {
-  if (result == -EAGAIN || result == -ECANCELED || result == -EINTR) {
-    shortages_ = 0;
-    return true;
-  }
+/// One that may pass.
+bool wait_patience::is_shortage(std::int64_t result, io_holder* holder) {
   if ((result != -ENOBUFS && result != -ENOMEM) || ++shortages_ > shortages_max) return false;
   const kept_meanwhile kept(holder);
   yield();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 
 #include <ringo/detail/spinlock.hpp>
@@ -114,11 +115,19 @@ std::int64_t wait_for_operation(
 class wait_patience {
  public:
   /// May yield, and the holder is given back if the fiber never goes on; null: there is none.
-  bool again(std::int64_t result, io_holder* holder);
+  bool again(std::int64_t result, io_holder* holder) {
+    if (result != -EAGAIN && result != -ECANCELED && result != -EINTR) {
+      return is_shortage(result, holder);
+    }
+    shortages_ = 0;
+    return true;
+  }
 
  private:
   static constexpr int shortages_max = 10;  // in a row
   int shortages_ = 0;
+
+  bool is_shortage(std::int64_t result, io_holder* holder);
 };
 
 /// Takes an entry out of the set that it is registered in, and gives it back. Any thread.

@@ -10,6 +10,7 @@
 
 #include <ringo/blocking.hpp>
 
+#include "io/io_turn.hpp"
 #include "io/kept_meanwhile.hpp"
 #include "io/kernel_calls.hpp"
 #include "sched/current.hpp"
@@ -164,7 +165,7 @@ std::int64_t kernel_copy::call(io_turn& in, io_turn& out, std::size_t size) cons
 
 /// Of a call that has moved nothing: its error, or none, and the loop is to go on without us.
 io_outcome kernel_copy::failed(std::int64_t result) noexcept {
-  if (!is_refusal(result)) return {0, {static_cast<int>(-result), std::system_category()}};
+  if (!is_refusal(result)) return ringo::detail::outcome_of(result);
   way_ = way::none;
   return {};
 }

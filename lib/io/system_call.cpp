@@ -5,10 +5,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-#include <ringo/detail/config.hpp>
 
 #include "base/broken_pipe.hpp"
 #include "io/shared_stream.hpp"
@@ -16,35 +13,10 @@
 namespace ringo::detail {
 namespace {
 
-// What one call moves at most, as in Go: some systems' calls fail above 2 GiB.
-constexpr std::size_t size_max = std::size_t{1} << 30;
-
-#if RINGO_ASAN || RINGO_TSAN
-// What sanitizers know.
-std::int64_t receive(const operation& op, std::size_t size, int flags) noexcept {
-  return ::recv(op.fd, op.data, size, flags);
-}
-std::int64_t send(const operation& op, std::size_t size, int flags) noexcept {
-  return ::send(op.fd, op.data, size, flags);
-}
-#else
-// Past the C library, whose functions make a thread cancellable meanwhile (pthreads(7)), which no
-// thread that runs fibers may be, and which takes two atomic steps for each call.
-std::int64_t transfer(long number, const operation& op, std::size_t size, int flags) noexcept {
-  return ::syscall(number, long{op.fd}, op.data, size, long{flags}, nullptr, 0L);
-}
-std::int64_t receive(const operation& op, std::size_t size, int flags) noexcept {
-  return transfer(SYS_recvfrom, op, size, flags);
-}
-std::int64_t send(const operation& op, std::size_t size, int flags) noexcept {
-  return transfer(SYS_sendto, op, size, flags);
-}
-#endif
-
 /// -1 with errno set, or a negative code of our own. errno is only read here: the fibers of a
 /// thread share it, and ThreadSanitizer takes it for a race when they write it.
 std::int64_t call(const operation& op) noexcept {
-  const std::size_t size = std::min(op.size, size_max);
+  const std::size_t size = std::min(op.size, call_size_max);
   switch (op.code) {
     case opcode::poll: {
       pollfd polled{op.fd, static_cast<short>(op.events), 0};
@@ -52,8 +24,8 @@ std::int64_t call(const operation& op) noexcept {
       if (count > 0) return polled.revents;
       return count < 0 ? -1 : -EAGAIN;
     }
-    case opcode::receive: return receive(op, size, op.flags | MSG_DONTWAIT);
-    case opcode::send: return send(op, size, op.flags | MSG_DONTWAIT);
+    case opcode::receive:
+    case opcode::send: break;
     case opcode::receive_message:
       return ::recvmsg(op.fd, static_cast<msghdr*>(op.data), op.flags | MSG_DONTWAIT);
     case opcode::send_message:
@@ -75,6 +47,8 @@ std::int64_t call(const operation& op) noexcept {
 }  // namespace
 
 std::int64_t make_call(const operation& op) noexcept {
+  if (op.code == opcode::receive) return receive_now(op.fd, op.data, op.size, op.flags);
+  if (op.code == opcode::send) return send_now(op.fd, op.data, op.size, op.flags);
   for (;;) {
     const std::int64_t result = call(op);
     if (result != -1) return result;

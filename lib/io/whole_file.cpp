@@ -9,6 +9,7 @@
 #include <ringo/io/file.hpp>
 
 #include "io/open_file.hpp"
+#include "io/read_write.hpp"
 
 /// Files as values.
 
@@ -29,7 +30,7 @@ result<std::string> read_to_end(const file& from, cancellation* stop) {
     const io_outcome part = read_some(
         *detail::file_access::descriptor_of(from), buffer(&text[used], text.size() - used), stop);
     if (part.error == errc::eof) break;
-    if (part.error) return part.error;
+    if (part.error) return part.error.code();
     used += static_cast<std::size_t>(part.count);
   }
   text.resize(used);

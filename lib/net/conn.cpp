@@ -8,6 +8,7 @@
 
 #include <ringo/context.hpp>
 
+#include "io/read_write.hpp"
 #include "net/message.hpp"
 #include "net/socket.hpp"
 
@@ -18,7 +19,7 @@ using ringo::detail::cancellation_of;
 using namespace detail;
 
 result<std::size_t> count_of(const io_outcome& outcome) noexcept {
-  if (outcome.error) return outcome.error;
+  if (outcome.error) return outcome.error.code();
   return static_cast<std::size_t>(outcome.count);
 }
 

@@ -101,7 +101,7 @@ result<received> receive_from(cancellation* stop, socket* from, io::buffer to) {
   message.msg_name = &name;
   message.msg_namelen = sizeof(name);
   const io_outcome outcome = receive_message(*from, to, stop, message);
-  if (outcome.error) return outcome.error;
+  if (outcome.error) return outcome.error.code();
   const bool is_named = outcome.count > 0 || from->is_datagram();
   return received{static_cast<std::size_t>(outcome.count),
                   is_named ? endpoint_from(name, message.msg_namelen) : endpoint{}};

@@ -170,7 +170,7 @@ result<socket_ref> accept(socket* listener, cancellation* stop) {
   constexpr int broken_max = 10'000;
   if (listener == nullptr) return nil_handle();
   io_turn turn(listener->io, direction::reading, stop, io_reason::net_accept);
-  if (turn.error()) return turn.error();
+  if (turn.error()) return turn.error().code();
   for (int broken = 0;; ++broken) {
     operation op;
     op.code = opcode::accept;
@@ -178,7 +178,7 @@ result<socket_ref> accept(socket* listener, cancellation* stop) {
     op.flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
     const io_outcome outcome = turn.run(op);
     if (!outcome.error) return accepted(*listener, owned_fd(static_cast<int>(outcome.count)));
-    if (!is_of_one_connection(outcome.error) || broken == broken_max) return outcome.error;
+    if (!is_of_one_connection(outcome.error) || broken == broken_max) return outcome.error.code();
   }
 }
 

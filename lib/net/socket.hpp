@@ -15,7 +15,7 @@
 #include <ringo/net/socket.hpp>
 #include <ringo/result.hpp>
 
-#include "io/descriptor.hpp"
+#include "io/io_turn.hpp"
 
 namespace ringo::net::detail {
 

@@ -76,7 +76,7 @@ class engine : public carrier {
 
   /// Whether operations need the descriptor's poll_entry: the engine tells when to try again, and
   /// carries out nothing.
-  virtual bool needs_entry() const noexcept { return false; }
+  bool needs_entry() const noexcept { return needs_entry_; }
 
   /// Memory that it shares with the kernel, where the addresses of ended operations stay.
   virtual std::array<std::span<const std::byte>, 3> shared_memory() const noexcept { return {}; }
@@ -95,10 +95,12 @@ class engine : public carrier {
   virtual void forget(poll_entry& /*entry*/) noexcept {}
 
  protected:
+  explicit engine(bool needs_entry = false) noexcept : needs_entry_(needs_entry) {}
   bool attended() const noexcept { return attended_.load(); }
 
  private:
   std::atomic<bool> attended_{true};
+  const bool needs_entry_;
 };
 
 enum class engine_kind { io_uring, epoll };

@@ -37,6 +37,7 @@ entry_direction direction_of(const operation& op) noexcept {
 
 class epoll_engine final : public engine {
  public:
+  epoll_engine() noexcept : engine(true) {}
   ~epoll_engine() override {
     if (epoll_ >= 0) ::close(epoll_);
   }
@@ -110,8 +111,6 @@ class epoll_engine final : public engine {
   void handed_over(std::uint32_t count) noexcept override {
     if (count != 0) waiting_.fetch_sub(count);
   }
-
-  bool needs_entry() const noexcept override { return true; }
 
   std::uint64_t calls() const noexcept override {
     return calls_.load(std::memory_order_relaxed);  // relaxed: a statistic

@@ -20,6 +20,7 @@
 #include <ringo/ringo.hpp>
 
 #include "io/descriptor.hpp"
+#include "io/read_write.hpp"
 #include "sched/cancellation.hpp"
 #include "support/fibers.hpp"
 #include "support/run_on.hpp"

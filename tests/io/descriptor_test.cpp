@@ -1,6 +1,7 @@
 // The core of all I/O: turns, waits, deadlines, close.
 
 #include "io/descriptor.hpp"
+#include "io/read_write.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,0 +1,95 @@
+#include "io/io_turn.hpp"
+
+#include <ringo/error.hpp>
+#include <ringo/go.hpp>
+
+#include "io/file_call.hpp"
+#include "sched/cancellation.hpp"
+
+namespace ringo::detail {
+
+/// What the constructor has not done at once.
+void io_turn::take(bool others_first) {
+  if (others_first) yield();
+  if (stop_ != nullptr && (error_ = code_if_done(stop_))) return;
+  if (of_.is_closed()) {
+    error_ = errc::closed;
+    return;
+  }
+  if (stop_ == nullptr) {
+    side_.turn.lock();
+  } else if ((error_ = side_.turn.lock_unless(stop_))) {
+    return;
+  }
+  begin_use();
+}
+
+io_turn::io_turn(descriptor& of, direction d, std::try_to_lock_t /*unused*/, io_reason reason)
+    : of_(of), side_(of.sides_[static_cast<std::size_t>(d)]), stop_(nullptr), reason_(reason) {
+  if (!side_.turn.try_lock()) {
+    error_ = std::make_error_code(std::errc::resource_unavailable_try_again);
+  } else {
+    begin_use();
+  }
+}
+
+void io_turn::leave_closed() noexcept {
+  side_.turn.unlock();
+  error_ = errc::closed;
+}
+
+/// Not instrumented: reads another fiber's stack, which is at rest.
+RINGO_NO_TSAN void io_turn::fetch() const noexcept {
+  __builtin_prefetch(&of_, 1);
+  for (const descriptor::side& s : of_.sides_) __builtin_prefetch(&s, 1);
+}
+
+void io_turn::give_back() noexcept {
+  if (also_ != nullptr) also_->give_back();
+  end();
+}
+
+io_error io_turn::begin_call() noexcept {
+  if (way() == direction::reading) of_.drained_ = false;
+  return obstacle();
+}
+
+io_error io_turn::wait_for(std::uint32_t events, wait_patience& patience, io_holder* also) {
+  if (const auto error = obstacle()) return error;
+  operation readiness;
+  readiness.fd = of_.fd_;
+  readiness.events = events;
+  also_ = also;
+  const std::int64_t result = wait(readiness);
+  also_ = nullptr;
+  if (result >= 0 || patience.again(result, this)) return {};
+  return outcome_of(result).error;
+}
+
+io_outcome io_turn::run_on_file(operation& op) {
+  wait_patience patience;
+  op.fd = of_.fd_;
+  for (;;) {
+    if (const auto error = obstacle()) return {0, error};
+    const std::int64_t result = call_file(op, of_.file_, {&side_.slot, stop_, this});
+    if (result >= 0 || !patience.again(result, this)) return outcome_of(result);
+  }
+}
+
+io_outcome io_turn::run(operation& op) {
+  if (of_.kind_ == descriptor_kind::file) return run_on_file(op);
+  op.in_shared_mode = of_.kind_ == descriptor_kind::shared_stream;
+  return run_by(op, make_call);
+}
+
+/// A ring on an old kernel does not wait by itself on a non-blocking descriptor. A function of its
+/// own, so that those that do wait by themselves have no second operation in their frame.
+[[gnu::noinline]] std::int64_t io_turn::wait_until_ready(const operation& op) {
+  operation readiness;
+  readiness.fd = op.fd;
+  readiness.events = op.events;
+  const std::int64_t waited = wait_for_operation(readiness, &side_.slot, stop_, reason_, this);
+  return waited >= 0 ? -EAGAIN : waited;
+}
+
+}  // namespace ringo::detail
