@@ -192,11 +192,12 @@ class leak_search final : wait_objects {
     return true;
   }
 
-  /// What calls that are over have left behind on its thread's stack, and in its rings.
+  /// What is over has left marks: calls on its thread's stack and in its rings, the last switch.
   static void leave_out_of(const worker& w, std::vector<hidden_range>& left_out) {
     for (const auto& part : w.source().shared_memory()) {
       if (!part.empty()) left_out.emplace_back(part.data(), part.size());
     }
+    left_out.emplace_back(&w.last_departure(), sizeof(departure));
     constexpr std::size_t red_zone = 128;
     const auto* bottom = static_cast<const std::byte*>(w.stack_bottom.load());
     const std::uintptr_t live = number(w.stands_at.load()) - red_zone;

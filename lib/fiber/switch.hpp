@@ -15,7 +15,7 @@
 ///    stopped, puts its own exception state into the globals of the thread, and runs A's `after`.
 /// 3. `after` publishes A: it releases the lock that guards A's place in a queue, or pushes A to a
 ///    run queue, or recycles A's stack. From then on A may run elsewhere, and its departure is
-///    gone.
+///    gone, or that of the next one who leaves on this thread.
 /// Invariant: nobody can resume A before A's registers are saved. `after` runs on B's stack, so it
 /// must not park, throw, or look at A's departure.
 ///

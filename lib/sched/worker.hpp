@@ -186,6 +186,7 @@ class worker {
   /// Where its thread's stack begins; null: nobody knows. Atomic: written as the thread starts.
   std::atomic<const void*> stack_bottom{nullptr};
   const context& loop() const noexcept { return loop_; }
+  const departure& last_departure() const noexcept { return away_; }
 
   // Guarded by the scheduler's token lock.
   bool has_token() const noexcept { return has_token_; }
@@ -212,7 +213,8 @@ class worker {
   worker_local<std::uint64_t> parks_;
   exception_state* globals_ = nullptr;  // this thread's; immutable after the start
   run_next next_;
-  context loop_;  // the thread's own stack
+  departure away_;  // of the fiber that leaves; see switch.hpp
+  context loop_;    // the thread's own stack
   stack_cache stacks_;
   fiber_cache blocks_;
   worker_local<std::uint64_t> calls_since_;  // the scheduling point behind which they are counted
