@@ -75,10 +75,24 @@ def bare_name(name):
     return out.strip().split(" ")[-1]
 
 
+@functools.lru_cache(None)
+def library_sources():
+    """The folder of ringo's own sources as they were compiled, or nothing."""
+    try:
+        for sal in gdb.decode_line("ringo::detail::park")[1] or ():
+            path = sal.symtab.fullname() if sal.symtab else ""
+            if path.endswith("/sched/worker.cpp"):
+                return path[:-len("sched/worker.cpp")]
+    except gdb.error:
+        pass
+    return ""
+
+
 def is_foreign(sal):
-    """A line not of the program, but of ringo's headers or the system's."""
+    """A line not of the program, but of ringo or the system's headers."""
     path = sal.symtab.fullname() if sal.symtab else ""
-    return path.startswith("/usr/") or "/include/ringo/" in path
+    library = library_sources()
+    return path.startswith("/usr/") or "/include/ringo/" in path or bool(library) and path.startswith(library)
 
 
 def is_plumbing(frame):
@@ -220,7 +234,7 @@ class Fibers:
     """All that are alive, as they are now."""
 
     def __init__(self):
-        for cached in (linker_symbol, spawned):
+        for cached in (library_sources, linker_symbol, spawned):
             cached.cache_clear()  # libraries may have come and gone
         self.layout = find_layout()
         self.fibers = sorted(self.read_all(), key=lambda f: f.id)
