@@ -39,9 +39,12 @@ class run_queue {
 
   /// Owner. The oldest fiber, or null.
   fiber* pop() noexcept {
+    // relaxed: own field. To TSan the owner's fibers are threads of their own, and what they find
+    // here another of them has stolen, which pairs with steal_half().
+    constexpr auto own = RINGO_TSAN ? std::memory_order_acquire : std::memory_order_relaxed;
     auto head = head_.load(std::memory_order_acquire);  // pairs with steal_half()
     for (;;) {
-      const auto tail = tail_.load(std::memory_order_relaxed);  // relaxed: own field
+      const auto tail = tail_.load(own);
       if (tail == head) return nullptr;
       // relaxed: the owner wrote it; acquire below for what the pusher did
       fiber* f = slots_[head % capacity].load(std::memory_order_relaxed);
