@@ -312,6 +312,34 @@ TEST_CASE("descriptor: a fiber that waits at the end of a run leaves the descrip
   });
 }
 
+// Whoever reads, waits for the turn, or closes may be dropped wherever the end of the run finds it.
+TEST_CASE("descriptor: a close() under way at the end of a run closes the number all the same") {
+  for_each_worker_count([](std::size_t workers) {
+    for (std::size_t trial = 0; trial < sizes::handover_rounds / 20; ++trial) {
+      pair_of_sockets pair;
+      const auto read = [&] {
+        std::string text(16, ' ');
+        static_cast<void>(read_into(pair.a, text));
+      };
+      run_on(
+          workers,
+          [&] {
+            EXPECT(!pair.a.get()->set_deadline(direction::reading, steady_clock::now() + 1h));
+            static_cast<void>(go_until_parked("net read", read));
+            static_cast<void>(go_until_parked("sync.Mutex.Lock", read));
+            ringo::go([&] { static_cast<void>(pair.a.get()->close()); });
+            for (std::size_t i = trial % 4; i > 0; --i) ringo::yield();
+          },
+          leftovers::allowed);
+      if (!pair.a.get()->is_closed()) EXPECT(!pair.a.get()->close());
+      EXPECT(pair.b.get()->with_number([](int fd) {
+        char byte = 0;
+        return ::recv(fd, &byte, 1, MSG_DONTWAIT) == 0 ? 0 : EBUSY;  // the end
+      }) == std::error_code());
+    }
+  });
+}
+
 TEST_CASE("io: a fiber whose calls never wait lets others run") {
   run_on_each([] {
     const pair_of_sockets pair;
