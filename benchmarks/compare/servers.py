@@ -1,5 +1,6 @@
 """Runs the rows of I/O. What is measured has the last CPU for itself; what loads it has the first."""
 
+import contextlib
 import ctypes
 import http.client
 import os
@@ -14,7 +15,6 @@ import programs
 from programs import Failure
 
 HERE = Path(__file__).resolve().parent
-WARM_UP = 0.2
 # Shorter rounds of a server are mostly noise.
 SECONDS_MIN = 0.5
 HTTP_CONNECTIONS = 64
@@ -74,24 +74,30 @@ class Runner:
         self.load_cpu, self.cpu = allowed[0], allowed[-1]
         self.file = None
         self.io_uring_denied = is_io_uring_denied()
+        self.echoes = {}
 
     def run(self, workload, rival):
         """The rows of the workload, as programs.run returns them."""
         family = workload.split("/")[0]
-        command = COMMANDS[family][rival]
-        path = self.path(command.program)
-        if command.environment is IO_URING and self.io_uring_denied:
-            raise Missing("io_uring is denied here")
+        if family == "tcp_echo":
+            return self.echo(workload, rival)
+        command, path = self.program_of(family, rival)
         if family == "read_4k":
             return self.read(workload, path, command)
         with Server(path, command, self.cpu) as server:
-            return self.http(workload, server) if family == "http_hello" else \
-                self.echo(workload, server)
+            return self.http(workload, server)
 
     def close(self):
         """Takes away what it made."""
         if self.file:
             self.file.unlink()
+
+    def program_of(self, family, rival):
+        command = COMMANDS[family][rival]
+        path = self.path(command.program)
+        if command.environment is IO_URING and self.io_uring_denied:
+            raise Missing("io_uring is denied here")
+        return command, path
 
     def path(self, program):
         found = programs.find_program(self.build, program)
@@ -108,11 +114,35 @@ class Runner:
                      "--file", self.file]
         return programs.run(path, arguments, 60, self.cpu, command.environment)
 
-    def echo(self, workload, server):
-        arguments = ["--name", workload, "--port", server.port, "--pid", server.pid,
-                     "--connections", workload.split(":")[1], "--warm-up", WARM_UP,
-                     "--seconds", max(self.seconds, SECONDS_MIN)]
-        return programs.run(self.path("compare_load"), arguments, 60, self.load_cpu)
+    def echo(self, workload, rival):
+        """All servers at once, side by side: whoever is asked for first runs them for the others."""
+        found = self.echoes.setdefault(workload, {})
+        if rival not in found:
+            found.update(self.echo_all(workload))
+        outcome = found.pop(rival)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def echo_all(self, workload):
+        """{rival: its rows, or why there are none}."""
+        outcomes = {}
+        with contextlib.ExitStack() as running:
+            arguments = []
+            for rival in COMMANDS["tcp_echo"]:
+                try:
+                    command, path = self.program_of("tcp_echo", rival)
+                    server = running.enter_context(Server(path, command, self.cpu))
+                    arguments += ["--server", rival, server.port, server.pid]
+                except (Missing, Failure) as error:
+                    outcomes[rival] = error
+            arguments += ["--connections", workload.split(":")[1],
+                          "--seconds", max(self.seconds, SECONDS_MIN)]
+            rows = programs.run(self.path("compare_load"), arguments, 120, self.load_cpu)
+        for name, row in rows.items():
+            rival, figure = name.split("/")
+            outcomes.setdefault(rival, {})[f"{workload}/{figure}"] = row
+        return outcomes
 
     def http(self, workload, server):
         if not shutil.which("wrk"):
