@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "benchmarks" / "compare"))
 sys.dont_write_bytecode = True
 from bars import ENGINES, IO_RIVALS, NAMES, RIVALS, ROWS, is_io  # noqa: E402
 import report  # noqa: E402
+from results import ratio_of  # noqa: E402
 
 DEFAULT = ROOT / "build/release/benchmarks/compare/bench/results.json"
 BLOCK = re.compile(r"(<!-- figures:begin -->\n).*?(<!-- figures:end -->)", re.DOTALL)
@@ -54,8 +55,8 @@ class Figures:
         return report.figure(found["median"], None if unit == "ns" else unit) + note
 
     def ratio(self, name, workers, other, ringo="ringo"):
-        ours, theirs = (self.rival(name, workers, rival).get("median") for rival in (ringo, other))
-        return report.ratio(ours / theirs if ours is not None and theirs else None)
+        ours, theirs = (self.rival(name, workers, rival).get("values") for rival in (ringo, other))
+        return report.ratio(ratio_of(name, ours, theirs))
 
     def spread(self, name, workers, rival):
         return report.percent(self.rival(name, workers, rival).get("spread"))

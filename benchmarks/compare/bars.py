@@ -146,6 +146,11 @@ def is_io(row):
     return "ringo" not in row.rivals
 
 
+def is_side_by_side(name):
+    """A round measures all rivals of the row at once, in turns."""
+    return name.startswith("tcp_echo/")
+
+
 def ours(row):
     """The rivals that are held to the row's bars."""
     return [rival for rival in row.rivals if rival.startswith("ringo")]

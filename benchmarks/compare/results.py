@@ -3,7 +3,17 @@
 import statistics
 from collections import defaultdict
 
-from bars import ROWS, ours
+from bars import ROWS, is_side_by_side, ours
+
+
+def ratio_of(row, ours, theirs):
+    """Of two rivals' rounds: of their medians, or, where a round measured both side by side, the
+    median of the rounds' ratios. None: nothing to compare."""
+    if not ours or not theirs:
+        return None
+    if is_side_by_side(row) and len(ours) == len(theirs):
+        return statistics.median(mine / other for mine, other in zip(ours, theirs))
+    return statistics.median(ours) / statistics.median(theirs)
 
 
 class Cell:
@@ -60,8 +70,10 @@ class Results:
                 for (row, workers, rival), cell in self.cells.items() if cell.failure]
 
     def ratio(self, row, workers, rival, other):
-        ours, theirs = self.median(row, workers, rival), self.median(row, workers, other)
-        return ours / theirs if ours is not None and theirs else None
+        return ratio_of(row, self.values(row, workers, rival), self.values(row, workers, other))
+
+    def values(self, row, workers, rival):
+        return self.cells[row, workers, rival].values if self.has(row, workers, rival) else []
 
     def speed_up(self, row, workers, rival):
         """How many times faster than with one worker."""
