@@ -1,23 +1,14 @@
 #include "io/descriptor.hpp"
 
-#include <cerrno>
-
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include <ringo/detail/assert.hpp>
 #include <ringo/detail/explore_point.hpp>
 #include <ringo/error.hpp>
-#include <ringo/go.hpp>
 
-#include "io/system_call.hpp"
 #include "sched/bubble.hpp"
 #include "sched/cancellation.hpp"
-#include "sched/current.hpp"
-#include "sched/worker.hpp"
 #include "source/poll_entry.hpp"
 
 namespace ringo::detail {

@@ -3,8 +3,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <mutex>
-#include <span>
 #include <system_error>
 #include <utility>
 
@@ -12,14 +10,12 @@
 #include <ringo/detail/counted.hpp>
 #include <ringo/detail/spinlock.hpp>
 #include <ringo/error.hpp>
-#include <ringo/io/buffer.hpp>
 #include <ringo/result.hpp>
 #include <ringo/sync/mutex.hpp>
 
 #include "io/file_call.hpp"
 #include "io/io_outcome.hpp"
 #include "io/io_wait.hpp"
-#include "source/operation.hpp"
 
 /// A file descriptor that fibers share: what stands behind every connection, listener, pipe and
 /// file.

@@ -25,7 +25,7 @@ std::int64_t call(const operation& op) noexcept {
       return count < 0 ? -1 : -EAGAIN;
     }
     case opcode::receive:
-    case opcode::send: break;
+    case opcode::send: break;  // make_call() makes them
     case opcode::receive_message:
       return ::recvmsg(op.fd, static_cast<msghdr*>(op.data), op.flags | MSG_DONTWAIT);
     case opcode::send_message:

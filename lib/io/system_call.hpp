@@ -23,34 +23,41 @@ inline constexpr std::size_t call_size_max = std::size_t{1} << 30;
 /// files; for shared streams see shared_stream.hpp.
 std::int64_t make_call(const operation& op) noexcept;
 
-// Of a `receive` and of a `send`, inlined.
+#if RINGO_ASAN || RINGO_TSAN  // what they know
+inline std::int64_t receive_once(int fd, void* to, std::size_t size, int flags) noexcept {
+  const std::int64_t count = ::recv(fd, to, size, flags);
+  return count >= 0 ? count : -errno;
+}
+inline std::int64_t send_once(int fd, const void* from, std::size_t size, int flags) noexcept {
+  const std::int64_t count = ::send(fd, from, size, flags);
+  return count >= 0 ? count : -errno;
+}
+#else
+inline std::int64_t transfer_once(
+    long number, int fd, const void* data, std::size_t size, int flags) noexcept {
+  const auto address = reinterpret_cast<long>(data);
+  return direct_syscall(number, fd, address, static_cast<long>(size), flags, 0, 0);
+}
+inline std::int64_t receive_once(int fd, void* to, std::size_t size, int flags) noexcept {
+  return transfer_once(SYS_recvfrom, fd, to, size, flags);
+}
+inline std::int64_t send_once(int fd, const void* from, std::size_t size, int flags) noexcept {
+  return transfer_once(SYS_sendto, fd, from, size, flags);
+}
+#endif
+
+// As make_call() makes a `receive` and a `send`, inlined.
 
 inline std::int64_t receive_now(int fd, void* to, std::size_t size, int flags) noexcept {
-  size = std::min(size, call_size_max);
-  flags |= MSG_DONTWAIT;
   for (;;) {
-#if RINGO_ASAN || RINGO_TSAN  // what they know
-    const std::int64_t count = ::recv(fd, to, size, flags);
-    const std::int64_t result = count >= 0 ? count : -errno;
-#else
-    const std::int64_t result = direct_syscall(
-        SYS_recvfrom, fd, reinterpret_cast<long>(to), static_cast<long>(size), flags, 0, 0);
-#endif
+    const auto result = receive_once(fd, to, std::min(size, call_size_max), flags | MSG_DONTWAIT);
     if (result != -EINTR) return result;
   }
 }
 
 inline std::int64_t send_now(int fd, const void* from, std::size_t size, int flags) noexcept {
-  size = std::min(size, call_size_max);
-  flags |= MSG_DONTWAIT;
   for (;;) {
-#if RINGO_ASAN || RINGO_TSAN  // what they know
-    const std::int64_t count = ::send(fd, from, size, flags);
-    const std::int64_t result = count >= 0 ? count : -errno;
-#else
-    const std::int64_t result = direct_syscall(
-        SYS_sendto, fd, reinterpret_cast<long>(from), static_cast<long>(size), flags, 0, 0);
-#endif
+    const auto result = send_once(fd, from, std::min(size, call_size_max), flags | MSG_DONTWAIT);
     if (result != -EINTR) return result;
   }
 }
