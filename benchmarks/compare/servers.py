@@ -125,8 +125,16 @@ class Runner:
         return outcome
 
     def echo_all(self, workload):
-        """{rival: its rows, or why there are none}."""
+        """{rival: its rows, or why there are none}. What goes wrong with one spoils it for all."""
         outcomes = {}
+        try:
+            self.echo_beside(workload, outcomes)
+        except Failure as failure:
+            return {rival: outcomes.get(rival, failure) for rival in COMMANDS["tcp_echo"]}
+        return outcomes
+
+    def echo_beside(self, workload, outcomes):
+        seconds = max(self.seconds, SECONDS_MIN)
         with contextlib.ExitStack() as running:
             arguments = []
             for rival in COMMANDS["tcp_echo"]:
@@ -136,13 +144,12 @@ class Runner:
                     arguments += ["--server", rival, server.port, server.pid]
                 except (Missing, Failure) as error:
                     outcomes[rival] = error
-            arguments += ["--connections", workload.split(":")[1],
-                          "--seconds", max(self.seconds, SECONDS_MIN)]
-            rows = programs.run(self.path("compare_load"), arguments, 120, self.load_cpu)
+            arguments += ["--connections", workload.split(":")[1], "--seconds", seconds]
+            timeout = 60 + 2 * seconds * len(COMMANDS["tcp_echo"])
+            rows = programs.run(self.path("compare_load"), arguments, timeout, self.load_cpu)
         for name, row in rows.items():
             rival, figure = name.split("/")
             outcomes.setdefault(rival, {})[f"{workload}/{figure}"] = row
-        return outcomes
 
     def http(self, workload, server):
         if not shutil.which("wrk"):
