@@ -10,6 +10,7 @@
 #include "sched/scheduler.hpp"
 #include "sched/traceback.hpp"
 #include "sched/worker.hpp"
+#include "source/engine.hpp"
 #include "source/pipe_pool.hpp"
 
 namespace ringo::detail {
@@ -20,6 +21,7 @@ std::atomic<bool> forked{false};
 void in_child() noexcept {
   leave_reports_to_parent();
   pipe_pool::instance().forget();
+  next_engine_generation();  // the sets are the parent's too: nothing may be taken out of them
   if (!scheduler::instance().running()) return;  // no runtime was alive: nothing is broken
   forked.store(true);
   // A fiber that called fork() goes on in the child until its next scheduling point.

@@ -1,5 +1,7 @@
 // Forks in the way that the first argument names, and prints how the child ended.
 
+#include <array>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -11,6 +13,7 @@
 #include <ringo/blocking.hpp>
 #include <ringo/chan.hpp>
 #include <ringo/go.hpp>
+#include <ringo/net/tcp.hpp>
 #include <ringo/runtime.hpp>
 #include <ringo/task.hpp>
 
@@ -29,7 +32,31 @@ void fork_and(Child child) {
   std::printf("child exited with %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
+/// The child lets go of a connection that the parent's engine knows, as an exit() would that
+/// destroys static objects.
+void drop_connection() {
+  const auto listener = ringo::net::listen(ringo::net::tcp, "127.0.0.1:0").value();
+  auto dialler =
+      ringo::spawn([&] { return ringo::net::dial(ringo::net::tcp, listener.local()).value(); });
+  ringo::net::tcp_conn theirs = listener.accept().value();
+  ringo::net::tcp_conn ours = dialler.join();
+  const auto next = [&] {
+    std::array<std::byte, 1> room{};
+    return ours.read(room).value_or(0);
+  };
+  const auto read_one = [&] {
+    auto reader = ringo::spawn(next);
+    for (int i = 0; i < 1'000; ++i) ringo::yield();
+    static_cast<void>(theirs.write(std::array<std::byte, 1>{}));
+    return reader.join();
+  };
+  std::printf("parent read %zu\n", read_one());
+  fork_and([&] { ours = {}; });
+  std::printf("parent read %zu\n", read_one());
+}
+
 void in_run(std::string_view mode) {
+  if (mode == "drop") return drop_connection();
   auto ch = ringo::make_chan<int>(1);
   for (int i = 0; i < 4; ++i) {
     ringo::go([ch]() mutable {

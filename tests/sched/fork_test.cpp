@@ -49,6 +49,16 @@ TEST_CASE("fork: a child that does not use the runtime, or calls exec, is fine")
   }
 }
 
+TEST_CASE("fork: a child that lets go of a connection takes nothing from the parent" *
+          doctest::skip(RINGO_TSAN != 0)) {
+  for (const char* const workers : {"1", "2", "8"}) {
+    const auto result = run("drop", workers);
+    CAPTURE(result.output);
+    CHECK(result.exited_with(0));
+    CHECK(result.printed("parent read 1\nchild exited with 0\nparent read 1\n"));
+  }
+}
+
 TEST_CASE("fork: between two runs the child may have a runtime of its own" *
           doctest::skip(RINGO_TSAN != 0)) {
   for (const char* const workers : {"1", "2", "8"}) {
