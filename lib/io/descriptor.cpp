@@ -7,6 +7,7 @@
 #include <ringo/detail/explore_point.hpp>
 #include <ringo/error.hpp>
 
+#include "io/ready_wait.hpp"
 #include "sched/bubble.hpp"
 #include "sched/cancellation.hpp"
 #include "source/poll_entry.hpp"
@@ -80,12 +81,16 @@ std::error_code descriptor::set_deadline(direction d, time_point until) noexcept
   return {};
 }
 
-poll_entry* descriptor::make_entry() {
+poll_entry& descriptor::make_entry() {
   poll_entry* known = nullptr;
   poll_entry* const taken = take_poll_entry();
-  if (entry_.compare_exchange_strong(known, taken)) return taken;
-  give_back(*taken);
-  return known;
+  if (entry_.compare_exchange_strong(known, taken)) {
+    known = taken;
+  } else {
+    give_back(*taken);
+  }
+  for (side& s : sides_) s.slot.entry.store(known);
+  return *known;
 }
 
 }  // namespace ringo::detail

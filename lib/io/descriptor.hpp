@@ -94,6 +94,8 @@ class alignas(cache_line) descriptor {
   struct alignas(cache_line) side {
     mutex turn;
     io_slot slot;
+
+    explicit side(poll_entry::direction d) noexcept : slot(d) {}
   };
 
   // One line, and the first one of a side, are all that a call needs which does not wait.
@@ -108,7 +110,7 @@ class alignas(cache_line) descriptor {
   file_traits file_;
   std::atomic<std::uint32_t> handles_{1};
   completion unused_;  // the last use is over, and so is the number
-  std::array<side, 2> sides_;
+  std::array<side, 2> sides_{side(poll_entry::reading), side(poll_entry::writing)};
 
   bool begin_use() noexcept {
     std::uint32_t seen = uses_.load(std::memory_order_relaxed);  // relaxed: the exchange decides
@@ -123,7 +125,8 @@ class alignas(cache_line) descriptor {
   void finish() noexcept;
   enum class number { closed, kept };
   std::error_code close_number(number then);
-  poll_entry* make_entry();
+  /// What was changed before, but not announced in it, is seen after it.
+  poll_entry& make_entry();
 
   side& side_of(direction d) noexcept {
     return sides_[kind_ == descriptor_kind::file ? 0 : static_cast<std::size_t>(d)];

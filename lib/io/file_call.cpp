@@ -79,7 +79,7 @@ std::int64_t call_in_section(const operation& op, const file_wait& wait) {
 std::int64_t carry_out(operation& op, const file_wait& wait) {
   const worker* const w = current_worker();
   if (w == nullptr) return make_call(op);
-  if (op.offset < 0 || w->source().needs_entry()) {
+  if (op.offset < 0 || w->source().operations() == nullptr) {
     op.call = &make_call;
     return wait_for_operation(op, wait.slot, wait.stop, io_reason::file, wait.holder);
   }

@@ -1,5 +1,7 @@
 #include "io/io_turn.hpp"
 
+#include <poll.h>
+
 #include <ringo/error.hpp>
 #include <ringo/go.hpp>
 
@@ -78,13 +80,53 @@ io_outcome io_turn::run_on_file(operation& op) {
 
 io_outcome io_turn::run(operation& op) {
   if (of_.kind_ == descriptor_kind::file) return run_on_file(op);
+  if (way() == direction::reading) of_.drained_ = false;
+  wait_patience patience;
+  op.fd = of_.fd_;
   op.in_shared_mode = of_.kind_ == descriptor_kind::shared_stream;
-  return run_by(op, make_call);
+  for (;;) {
+    if (RINGO_UNLIKELY(!is_clear())) {
+      if (const auto error = obstacle()) return {0, error};
+    }
+    std::int64_t result = make_call(op);
+    if (result != -EAGAIN) return outcome_of(result);
+    result = wait(op);
+    if (result >= 0 || !patience.again(result, this)) return outcome_of(result);
+  }
+}
+
+/// Where there is no entry to wait in, or the wait has ended with `refused`: what else there is.
+[[gnu::noinline]] std::int64_t io_turn::receive_by_operation(io::buffer to, std::int64_t refused) {
+  const worker* const w = current_worker();
+  if (refused == -ECANCELED || (w != nullptr && w->source().operations() == nullptr)) {
+    return refused;
+  }
+  operation op;
+  op.code = opcode::receive;
+  op.events = POLLIN;
+  op.fd = of_.fd_;
+  op.data = to.data();
+  op.size = to.size();
+  return wait_by_operation(op);
+}
+
+std::int64_t io_turn::wait(operation& op) {
+  poll_entry* const entry = entry_unless((op.events & POLLOUT) == 0);  // see ring.hpp
+  return entry != nullptr ? wait_in(*entry) : wait_by_operation(op);
+}
+
+std::int64_t io_turn::wait_by_operation(operation& op) {
+  // The kernel would do without the care that make_call() takes: of SIGPIPE, of a shared mode.
+  if (op.code != opcode::write && !op.in_shared_mode) {
+    const std::int64_t result = wait_for_operation(op, &side_.slot, stop_, reason_, this);
+    if (result != -EAGAIN || op.code == opcode::poll) return result;
+  }
+  return poll_for(op);
 }
 
 /// A ring on an old kernel does not wait by itself on a non-blocking descriptor. A function of its
 /// own, so that those that do wait by themselves have no second operation in their frame.
-[[gnu::noinline]] std::int64_t io_turn::wait_until_ready(const operation& op) {
+[[gnu::noinline]] std::int64_t io_turn::poll_for(const operation& op) {
   operation readiness;
   readiness.fd = op.fd;
   readiness.events = op.events;

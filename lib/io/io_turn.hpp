@@ -7,10 +7,12 @@
 
 #include <ringo/detail/config.hpp>
 #include <ringo/detail/explore_point.hpp>
+#include <ringo/io/buffer.hpp>
 
 #include "io/descriptor.hpp"
 #include "io/io_outcome.hpp"
 #include "io/io_wait.hpp"
+#include "io/ready_wait.hpp"
 #include "io/system_call.hpp"
 #include "sched/current.hpp"
 #include "sched/worker.hpp"
@@ -62,9 +64,8 @@ class io_turn final : io_holder {
   /// errc::deadline_exceeded, the cancellation's code, or the system's; then nothing was done. For
   /// `receive`, 0 means what recv(2) means by it.
   io_outcome run(operation& op);
-  /// The same, with the call inlined, and for no file.
-  template <typename Call>
-  [[gnu::always_inline]] inline io_outcome run_by(operation& op, Call&& call);
+  /// The same for recv(2) from a socket.
+  [[gnu::always_inline]] inline io_outcome receive(io::buffer to);
 
   // For calls that are no operations: whoever has the turn makes them by itself, without blocking.
 
@@ -90,12 +91,12 @@ class io_turn final : io_holder {
   io_error error_;
 
   void take(bool others_first);
-  /// Null: the engine here needs none.
-  poll_entry* entry() const {
+  /// Where to wait until the call can be tried again. Null: an operation does it.
+  poll_entry* entry_unless(bool operations_do) const {
     const worker* const w = current_worker();
-    if (w == nullptr || !w->source().needs_entry()) return nullptr;
-    poll_entry* const known = of_.entry_.load();
-    return RINGO_LIKELY(known != nullptr) ? known : of_.make_entry();
+    if (w == nullptr || (operations_do && w->source().operations() != nullptr)) return nullptr;
+    poll_entry* const known = side_.slot.entry.load();
+    return RINGO_LIKELY(known != nullptr) ? known : &of_.make_entry();
   }
   /// With the turn.
   void begin_use() noexcept {
@@ -107,71 +108,64 @@ class io_turn final : io_holder {
     side_.turn.unlock();
     of.end_use();
   }
-  direction way() const noexcept { return static_cast<direction>(&side_ - of_.sides_.data()); }
+  direction way() const noexcept { return static_cast<direction>(side_.slot.way); }
   io_error obstacle() const noexcept { return of_.obstacle(way(), stop_); }
   io_outcome run_on_file(operation& op);
-  bool would_wait(operation& op) noexcept;
-  /// A short read has emptied a stream (epoll(7)); a full one says nothing.
-  void learn(const operation& op, std::int64_t result) noexcept {
-    if (op.code != opcode::receive) return;
-    of_.drained_ = result > 0 && static_cast<std::size_t>(result) < op.size;
-  }
+  bool would_wait(poll_entry* entry) const noexcept;
   std::int64_t wait(operation& op);
-  std::int64_t wait_until_ready(const operation& op);
+  std::int64_t wait_in(poll_entry& entry);
+  std::int64_t wait_by_operation(operation& op);
+  std::int64_t receive_by_operation(io::buffer to, std::int64_t refused);
+  std::int64_t poll_for(const operation& op);
   void fetch() const noexcept override;
   void give_back() noexcept override;
 };
 
-/// With epoll an edge that has come since the last try says that it is worth it. Whether a short
-/// read has emptied a socket is sure of TCP alone, but behind urgent data (see
+/// With a poll_entry an edge that has come since the last try says that it is worth it. Whether a
+/// short read has emptied a socket is sure of TCP alone, but behind urgent data (see
 /// poll_entry::hung_up): others keep messages apart, or what came with a descriptor.
-[[gnu::always_inline]] inline bool io_turn::would_wait(operation& op) noexcept {
-  if (way() != direction::reading || !std::exchange(of_.drained_, false)) return false;
-  if (op.code != opcode::receive) return false;
-  op.entry = entry();
-  if (op.entry == nullptr) return true;
-  return op.entry->generation.load() == engine_generation() && !op.entry->hung_up.load() &&
-         of_.kind_ == descriptor_kind::tcp && !op.entry->take_ready(poll_entry::reading);
+[[gnu::always_inline]] inline bool io_turn::would_wait(poll_entry* entry) const noexcept {
+  if (entry == nullptr) return true;
+  return entry->generation.load() == engine_generation() && !entry->hung_up.load() &&
+         of_.kind_ == descriptor_kind::tcp && !entry->take_ready(poll_entry::reading);
 }
 
-[[gnu::always_inline]] inline std::int64_t io_turn::wait(operation& op) {
-  if (op.entry == nullptr) op.entry = entry();
-  const auto d = static_cast<poll_entry::direction>(way());
-  if (op.entry != nullptr && op.entry->take_ready(d)) return -EAGAIN;
-  // The kernel would do without the care that make_call() takes: of SIGPIPE, of a shared mode.
-  const bool only_here = op.code == opcode::write || op.in_shared_mode;
-  if (op.entry != nullptr || !only_here) {
-    const std::int64_t result = wait_for_operation(op, &side_.slot, stop_, reason_, this);
-    if (result != -EAGAIN || op.entry != nullptr || op.code == opcode::poll) return result;
-  }
-  return wait_until_ready(op);
+[[gnu::always_inline]] inline std::int64_t io_turn::wait_in(poll_entry& entry) {
+  // The second: close() has perhaps looked for the entry before it was there.
+  if (entry.take_ready(side_.slot.way) || of_.is_closed()) return -EAGAIN;
+  return wait_until_ready({entry, side_.slot.way, of_.fd_}, &side_.slot, stop_, reason_, this);
 }
 
-template <typename Call>
-inline io_outcome io_turn::run_by(operation& op, Call&& call) {
+inline io_outcome io_turn::receive(io::buffer to) {
+  // A short read has emptied a stream (epoll(7)); a full one says nothing.
+  const auto done = [&](std::int64_t result) {
+    of_.drained_ = result > 0 && static_cast<std::size_t>(result) < to.size();
+    return outcome_of(result);
+  };
+  // See ring.hpp.
+  const bool operations_do = of_.kind_ != descriptor_kind::tcp;
   wait_patience patience;
-  op.fd = of_.fd_;
+  poll_entry* entry = nullptr;
+  bool tries = true;
   // Good for one wait: this one takes the edge that the next one would rely on, even if it gives
   // up.
-  bool wait_first = would_wait(op);
-  for (;;) {
+  if (RINGO_LIKELY(std::exchange(of_.drained_, false))) {
+    entry = entry_unless(operations_do);
+    tries = !would_wait(entry);
+  }
+  for (;; tries = true) {
     if (RINGO_UNLIKELY(!is_clear())) {
       if (const auto error = obstacle()) return {0, error};
     }
-    if (!wait_first) {
-      const std::int64_t result = call(op);
-      if (result != -EAGAIN) {
-        learn(op, result);
-        return outcome_of(result);
-      }
+    if (tries) {
+      const std::int64_t result = receive_now(of_.fd_, to.data(), to.size(), 0);
+      if (result != -EAGAIN) return done(result);
     }
-    wait_first = false;
-    const std::int64_t result = wait(op);
-    if (result >= 0) {
-      learn(op, result);
-      return outcome_of(result);
-    }
-    if (!patience.again(result, this)) return outcome_of(result);
+    if (entry == nullptr) entry = entry_unless(operations_do);
+    std::int64_t result = RINGO_LIKELY(entry != nullptr) ? wait_in(*entry) : -ENOSYS;
+    if (RINGO_UNLIKELY(result != -EAGAIN)) result = receive_by_operation(to, result);
+    if (result >= 0) return done(result);
+    if (RINGO_UNLIKELY(!patience.again(result, this))) return outcome_of(result);
   }
 }
 

@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <climits>
 #include <cstddef>
-#include <type_traits>
 
 #include <poll.h>
 #include <unistd.h>
@@ -18,25 +17,17 @@
 #include "sched/current.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
-#include "sched/timers.hpp"
 #include "sched/worker.hpp"
-#include "source/poll_entry.hpp"
+#include "source/engine.hpp"
 #include "source/wake_event.hpp"
 
 namespace ringo::detail {
 namespace {
 
-/// By who has found it listed, with that place's lock. Not null: to be made ready.
-[[nodiscard]] fiber* cancel_listed(operation& op) noexcept {
-  if (op.home != nullptr) return op.home->cancel(op);
-  if (op.call_off()) op.bell->signal();
-  return nullptr;
-}
-
 /// By the worker that the fiber was on.
 carrier& carrier_of(const operation& op) noexcept {
   if (op.call != nullptr) return scheduler::instance().files();
-  return current_worker()->source();
+  return *current_worker()->source().operations();
 }
 
 /// Where a cancellation finds the operation. In a frame of its own: most waits have none.
@@ -98,7 +89,6 @@ struct io_wait {
     }
     if (listener != nullptr) cancellation::forget(*listener);
     if (op.code == opcode::accept && op.result >= 0) ::close(static_cast<int>(op.result));
-    if (op.one_shot && op.entry != nullptr) drop_entry(*op.entry);
     if (holder != nullptr) holder->give_back();
   }
 
@@ -119,7 +109,6 @@ struct io_wait {
   /// Not instrumented, as describe().
   RINGO_NO_TSAN static void fetch(void* subject) noexcept {
     const auto& self = *static_cast<io_wait*>(subject);
-    __builtin_prefetch(self.op.entry, 1);
     __builtin_prefetch(self.slot, 1);
     if (self.holder != nullptr) self.holder->fetch();
   }
@@ -138,16 +127,6 @@ struct io_wait {
   std::int64_t poll_on_thread() noexcept;
   [[gnu::always_inline]] std::int64_t wait(io_reason reason);
 };
-
-constexpr std::array<park_kind, 8> kinds{io_wait::kind("net read"),
-                                         io_wait::kind("net write"),
-                                         io_wait::kind("net accept"),
-                                         io_wait::kind("net connect"),
-                                         io_wait::kind("io read"),
-                                         io_wait::kind("io write"),
-                                         io_wait::kind("io wait"),
-                                         io_wait::kind("file")};
-static_assert(kinds.size() == static_cast<std::size_t>(io_reason::file) + 1);
 
 /// The least number of milliseconds that reaches the deadline; -1: there is none.
 int poll_timeout(time_point deadline) noexcept {
@@ -180,7 +159,7 @@ inline std::int64_t io_wait::wait(io_reason reason) {
   op.who = w->current();
   if (slot != nullptr) slot->cover();
   sanitizer_release(this);
-  park(kinds[static_cast<std::size_t>(reason)], this);
+  park(io_kinds<io_wait>[static_cast<std::size_t>(reason)], this);
   sanitizer_acquire(this);
   unlist();
   return op.result;
@@ -207,70 +186,6 @@ bool wait_patience::is_shortage(std::int64_t result, io_holder* holder) {
   const kept_meanwhile kept(holder);
   yield();
   return true;
-}
-
-void io_slot::set_timer() {
-  timer_heap::remove(timer);
-  const time_point until = deadline.load();
-  timer_due.store(until);
-  if (until != never) add_real_timer(timer, until);
-}
-
-void io_slot::fire(timer_node& timer, time_point /*due*/, fiber_queue& ready) noexcept {
-  static_assert(std::is_standard_layout_v<io_slot>);
-  auto& self =
-      *reinterpret_cast<io_slot*>(reinterpret_cast<std::byte*>(&timer) - offsetof(io_slot, timer));
-  self.timer_due.store(never);
-  spin_guard guard(self.lock);
-  if (self.listed == nullptr) return;
-  if (fiber* who = cancel_listed(*self.listed)) ready_onto(who, ready);
-}
-
-void io_slot::move_deadline(time_point to) noexcept {
-  deadline.store(to);
-  fiber* who = nullptr;
-  {
-    spin_guard guard(lock);
-    if (listed != nullptr && !covered()) who = cancel_listed(*listed);
-  }
-  if (who != nullptr) ready(who);
-}
-
-void io_slot::close() noexcept {
-  fiber* who = nullptr;
-  {
-    spin_guard guard(lock);
-    closed = true;
-    if (listed != nullptr) who = cancel_listed(*listed);
-  }
-  if (who != nullptr) ready(who);
-}
-
-void io_slot::retire() noexcept {
-  timer_heap::remove(timer);
-}
-
-void drop_entry(poll_entry& entry) noexcept {
-  const auto take_out = [&entry] {
-    spin_guard guard(entry.lock);
-    if (entry.generation.load() == engine_generation()) entry.home.load()->forget(entry);
-    entry.leave_set();
-  };
-  if (current_worker() != nullptr) {
-    take_out();
-  } else {
-    bool visited = false;
-    scheduler::instance().visit([&](scheduler&) {
-      take_out();
-      visited = true;
-    });
-    // The engine is gone, or about to go: the set goes with it.
-    if (!visited) {
-      spin_guard guard(entry.lock);
-      entry.leave_set();
-    }
-  }
-  give_back(entry);
 }
 
 }  // namespace ringo::detail

@@ -81,8 +81,12 @@ io_outcome send_pieces(io_turn& turn, std::span<const io::const_buffer> from) {
   return {static_cast<std::int64_t>(done), {}};
 }
 
-io_outcome read_from_others(io_turn& turn, operation& op) {
+[[gnu::noinline]] io_outcome read_from_others(io_turn& turn, io::buffer to) {
+  operation op;
   op.code = opcode::read;
+  op.events = POLLIN;
+  op.data = to.data();
+  op.size = to.size();
   return turn.run(op);
 }
 
@@ -91,13 +95,7 @@ io_outcome read_from_others(io_turn& turn, operation& op) {
 io_outcome read_some(descriptor& from, io::buffer to, cancellation* stop) {
   io_turn turn(from, direction::reading, stop, reason_of(from, direction::reading));
   if (turn.error() || to.empty()) return {0, turn.error()};
-  operation op;
-  op.code = opcode::receive;
-  op.events = POLLIN;
-  op.data = to.data();
-  op.size = to.size();
-  const auto receive = [](const operation& o) { return receive_now(o.fd, o.data, o.size, 0); };
-  io_outcome outcome = from.is_socket() ? turn.run_by(op, receive) : read_from_others(turn, op);
+  io_outcome outcome = from.is_socket() ? turn.receive(to) : read_from_others(turn, to);
   if (!outcome.error && outcome.count == 0) outcome.error = errc::eof;
   return outcome;
 }

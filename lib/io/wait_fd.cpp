@@ -9,6 +9,7 @@
 #include <ringo/detail/explore_point.hpp>
 
 #include "io/io_wait.hpp"
+#include "io/ready_wait.hpp"
 #include "io/system_call.hpp"
 #include "sched/cancellation.hpp"
 #include "sched/current.hpp"
@@ -25,13 +26,17 @@ std::error_code system_error(std::int64_t negative) noexcept {
 }
 
 std::int64_t wait_once(operation& op, cancellation* stop) {
-  if (const worker* w = current_worker(); w == nullptr || !w->source().needs_entry()) {
+  const worker* const w = current_worker();
+  const bool writes = (op.events & POLLOUT) != 0;  // see ring.hpp
+  if (w == nullptr || (w->source().operations() != nullptr && !writes)) {
     return wait_for_operation(op, nullptr, stop, io_reason::io_wait, nullptr);
   }
-  op.entry = take_poll_entry();
-  const std::int64_t result = wait_for_operation(op, nullptr, stop, io_reason::io_wait, nullptr);
-  drop_entry(*op.entry);
-  op.entry = nullptr;
+  // Nothing may be left behind in the engine: the descriptor is another's.
+  poll_entry& entry = *take_poll_entry();
+  const auto way = (op.events & POLLIN) != 0 ? poll_entry::reading : poll_entry::writing;
+  const std::int64_t result =
+      wait_until_ready({entry, way, op.fd, op.events}, nullptr, stop, io_reason::io_wait, nullptr);
+  drop_entry(entry);
   return result;
 }
 
@@ -39,7 +44,6 @@ result<readiness> wait_unless(cancellation* stop, int fd, readiness wanted) {
   explore_point();
   operation op;
   op.code = opcode::poll;
-  op.one_shot = true;
   op.fd = fd;
   op.events = (any(wanted & readable) ? POLLIN : 0U) | (any(wanted & writable) ? POLLOUT : 0U);
   if (op.events == 0) return system_error(-EINVAL);

@@ -172,13 +172,13 @@ void monitor::serve(worker& w, const record& known, time_point now) noexcept {
   }
   if (late) w.source().submit_for_owner();
   // To the end: the descriptor tells of what is new only.
-  std::uint32_t count = 1;
-  for (int batch = 0; count != 0 && batch < batches_max; ++batch) {
+  bool more = true;
+  for (int batch = 0; more && batch < batches_max; ++batch) {
     fiber_queue ended;
-    w.source().reap(ended);
-    count = owner_.inject_ended(w.source(), ended);
+    more = w.source().reap(ended);
+    owner_.inject_ended(w.source(), ended);
   }
-  if (count != 0) somebody_runs_ = true;
+  if (more) somebody_runs_ = true;
   if (late) take_queued(w);
 }
 

@@ -273,6 +273,11 @@ std::uint64_t scheduler::num_spawned() const noexcept {
 
 bool scheduler::pending_operations() const noexcept {
   const std::uint32_t count = worker_count();
+  // Ends first, as in num_fibers(); and then those that have ended but are not queued yet.
+  const std::uint64_t ended = waits_ended();
+  std::uint64_t begun = 0;
+  for (std::uint32_t i = 0; i < count; ++i) begun += worker_at(i)->source().waits_begun();
+  if (begun != ended) return true;
   for (std::uint32_t i = 0; i < count; ++i) {
     if (worker_at(i)->source().busy()) return true;
   }

@@ -89,16 +89,17 @@ std::size_t scheduler::stop() noexcept {
   for (std::size_t i = 1; i < heaps_.size(); ++i) heaps_[i]->move_all(*heaps_[0]);
   const std::uint32_t count = count_.exchange(0);
   bool abandoned = false;
+  for (std::uint32_t i = 0; i < count; ++i) abandoned |= worker_at(i)->abandoned();
   for (std::uint32_t i = 0; i < count; ++i) {
     worker* w = worker_at(i);
-    abandoned |= w->abandoned();
     if (w->counts_as_relieved()) count_blocked(-1);
     w->set_token(false);  // an abandoned one must not pass it on to the next run
     if (w->abandoned()) continue;
     tracer::instance().detach(*w);
-    delete w;
+    if (!abandoned) delete w;
   }
-  // An abandoned thread may be looking at the table.
+  // An abandoned thread may be looking at the table, or at the engine that a descriptor is
+  // registered with.
   if (abandoned) kept_tables_.push_back(std::move(workers_));
   spares_.clear();
   threads_.clear();

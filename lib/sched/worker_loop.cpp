@@ -286,9 +286,8 @@ std::uint32_t worker::reap() noexcept {
   const std::uint32_t wanted = std::min(queue_.size(), poll_interval);
   fiber_queue ended;
   for (std::uint32_t done = 0;; done += engine::batch_max) {
-    const std::uint64_t before = source_->completions();
-    source_->reap(ended);
-    if (done + engine::batch_max >= wanted || source_->completions() == before) break;
+    const bool more = source_->reap(ended);
+    if (done + engine::batch_max >= wanted || !more) break;
   }
   return push_ended(ended);
 }

@@ -6,8 +6,8 @@
 
 #include "fiber/fiber.hpp"
 
-/// What a fiber waits for outside of the process: one system call that an engine, or a thread of
-/// the file pool, carries out, or the moment at which it can be tried again.
+/// What a fiber waits for outside of the process: one system call that a ring, or a thread of the
+/// file pool, carries out. (For the moment at which a call can be tried again, see poll_entry.hpp.)
 ///
 /// An operation lives on the stack of the fiber that waits for it. The kernel, a thread that reaps
 /// and a thread that cancels may all be busy with it, so the frame must not go before all of them
@@ -35,7 +35,6 @@
 namespace ringo::detail {
 
 class carrier;
-struct poll_entry;
 class wake_event;
 
 enum class opcode : std::uint8_t {
@@ -54,7 +53,6 @@ struct operation {
   // What is wanted; immutable once the operation has started.
   opcode code = opcode::poll;
   bool in_shared_mode = false;  ///< the descriptor may be in blocking mode; `read`, `write`
-  bool one_shot = false;  ///< a descriptor of others: nothing may be left behind in the engine
   std::uint32_t events =
       0;  ///< POLLIN, POLLOUT; what to wait for where the call cannot be made yet
   std::int32_t fd = -1;
@@ -62,7 +60,6 @@ struct operation {
   void* data = nullptr;
   std::size_t size = 0;
   std::int64_t offset = -1;
-  poll_entry* entry = nullptr;  ///< the descriptor's place in an epoll engine; else null
   std::int64_t (*call)(const operation& op) noexcept =
       nullptr;  ///< not null: what a thread of the file pool calls; it may block
 

@@ -1,5 +1,6 @@
 #include "source/poll_entry.hpp"
 
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include <ringo/detail/assert.hpp>
@@ -49,6 +50,20 @@ class poll_entry_pool {
 };
 
 }  // namespace
+
+std::size_t poll_entry::tell(std::uint32_t events, fiber** found) noexcept {
+  constexpr std::uint32_t failed = EPOLLHUP | EPOLLERR;
+  if ((events & (EPOLLRDHUP | EPOLLPRI | failed)) != 0) hung_up.store(true);
+  const bool both = (events & failed) != 0 || one_shot.load();
+  std::size_t count = 0;
+  if (both || (events & readable_events) != 0) {
+    if (fiber* who = announce(reading)) found[count++] = who;
+  }
+  if (both || (events & EPOLLOUT) != 0) {
+    if (fiber* who = announce(writing)) found[count++] = who;
+  }
+  return count;
+}
 
 void poll_entry::leave_set() noexcept {
   if (duplicate >= 0) ::close(duplicate);

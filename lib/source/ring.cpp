@@ -14,7 +14,7 @@ constexpr auto retry_patience = std::chrono::milliseconds(1);
 
 }  // namespace
 
-ring_engine::ring_engine(const ring_fault_plan* faults) {
+ring_engine::ring_engine(const ring_fault_plan* faults) : epoll_engine(this) {
   if (faults != nullptr) faults_ = std::make_unique<ring_faults>(*faults);
 }
 
@@ -23,10 +23,12 @@ ring_engine::~ring_engine() {
 }
 
 std::error_code ring_engine::open() noexcept {
+  if (auto error = epoll_engine::open()) return error;
   const auto error =
-      open_ring(queues_, wake_, abilities_, faults_ != nullptr ? &faults_->plan() : nullptr);
+      open_ring(queues_, abilities_, faults_ != nullptr ? &faults_->plan() : nullptr);
+  if (error) return error;
   queues_.set_faults(faults_.get());
-  return error;
+  return {-watch(queues_.fd()), std::system_category()};
 }
 
 bool ring_engine::owned_by_caller() const noexcept {
@@ -38,46 +40,47 @@ void ring_engine::own() noexcept {
   if (RINGO_UNLIKELY(!owned_by_caller())) owner_.store(::pthread_self());
 }
 
-void ring_engine::wait(time_point deadline, fiber_queue& ended) noexcept {
-  own();
-  serve(ended);
-  if (rearm_due_.load()) arm_wake_event();
-  const bool stuck = rearm_due_.load() || !waiting_.empty() || !mail_.empty();
-  if (stuck || (faults_ != nullptr && faults_->keeps_any())) {
-    deadline = std::min(deadline, steady_clock::now() + retry_patience);
-  }
-  if (!wake_.sleep_begins() || !ended.empty() || queues_.completion_pending())
-    deadline = time_point::min();
-  const int taken = queues_.submit_and_wait(deadline == time_point::min() ? 0 : 1, deadline);
-  if (taken == -EBUSY || taken == -EAGAIN || taken == -ENOMEM) {
-    // What is queued stays queued.
-    queues_.wait(std::min(deadline, steady_clock::now() + retry_patience));
-  }
-  wake_.sleep_ends();
-  collect(reaper::sleeper, ended);
-}
-
-void ring_engine::reap(fiber_queue& ended) noexcept {
-  if (!owned_by_caller()) {
-    serve_mail_for_owner(ended);
-    if (queues_.overflown()) queues_.fetch();
-    return collect(reaper::stranger, ended);
-  }
-  serve(ended);
+/// Hands everything queued to the kernel, and makes it post what it holds back.
+void ring_engine::submit() noexcept {
   if (queues_.unsubmitted() != 0) {
     queues_.submit();
   } else if (queues_.attention_due()) {
     queues_.fetch();
   }
-  collect(reaper::owner, ended);
+}
+
+void ring_engine::wait(time_point deadline, fiber_queue& ended) noexcept {
+  own();
+  serve(ended);
+  submit();
+  const bool stuck = queues_.unsubmitted() != 0 || !waiting_.empty() || !mail_.empty();
+  if (stuck || (faults_ != nullptr && faults_->keeps_any())) {
+    deadline = std::min(deadline, steady_clock::now() + retry_patience);
+  }
+  if (!ended.empty() || queues_.completion_pending()) deadline = time_point::min();
+  epoll_engine::wait(deadline, ended);
+  collect(ended);
+}
+
+bool ring_engine::reap(fiber_queue& ended) noexcept {
+  const bool by_owner = owned_by_caller();
+  if (by_owner) {
+    serve(ended);
+    submit();
+  } else if (queues_.overflown()) {
+    queues_.fetch();
+  }
+  bool more = collect(ended);
+  if (!by_owner) more |= serve_mail_for_owner(ended);
+  more |= epoll_engine::reap(ended);
+  return more;
 }
 
 /// A letter that comes meanwhile is announced by the wake event, and served by whoever waits for
-/// that on the ring's descriptor.
+/// that on the set's descriptor.
 void ring_engine::leave() noexcept {
   own();
   queue_waiting();
-  if (RINGO_UNLIKELY(rearm_due_.load())) arm_wake_event();
   queues_.submit();
   owner_.store(pthread_t{});
 }

@@ -9,11 +9,21 @@
 #include <ringo/detail/intrusive_list.hpp>
 #include <ringo/detail/spinlock.hpp>
 
-#include "source/engine.hpp"
+#include "source/carrier.hpp"
+#include "source/epoll.hpp"
 #include "source/ring_queues.hpp"
 #include "source/ring_setup.hpp"
 
-/// The io_uring engine.
+/// The io_uring engine: a ring that carries out operations, beside an epoll set.
+///
+/// The owner sleeps in the set, where the ring is readable while there are completions: what needs
+/// no operation does not pay for one. Two kinds of waits need none:
+/// - Whoever receives from a stream of TCP waits for readiness. A ring takes a request, a poll and
+/// a
+///   message for each receive, and with many connections each of them comes out of a slow cache.
+/// - So does whoever waits for room to write. A ring's poll ends as well when the other side has
+///   sent its end, however little room there is: the kernel tries a hundred times, and then keeps a
+///   thread for each such send.
 ///
 /// The submission queue is the owner's: a request belongs to the thread that submitted it, and is
 /// finished in that thread's context. The completion queue is anybody's, under a one-word try-lock,
@@ -32,9 +42,8 @@
 /// 1. start(): ticket; the entry goes into the submission queue. If that is full even after a
 ///    submission, the operation goes onto `waiting_`, where later ones line up behind it.
 /// 2. reap() by the owner, leave() and wait(): what waits is queued, everything queued is
-/// submitted;
-///    wait() does that and sleeps in one system call. Another thread does it by
-///    submit_for_owner(): the owner may be busy for long. The request is that thread's then.
+///    submitted. Another thread does it by submit_for_owner(): the owner may be busy for long. The
+///    request is that thread's then.
 /// 3. The kernel posts a completion, in the owner's context.
 /// 4. Whoever has the try-lock copies a bounded number of completions, moves the head, counts, lets
 ///    go of the lock, and then completes the operations.
@@ -50,17 +59,14 @@
 ///    wakes the owner.
 /// 3. The owner does 1 for each letter, and lets go.
 /// 4. reap() by another thread tries to do it by a system call of its own (Linux 6.0). Where the
-///    kernel does not know the operation yet, the letter goes back.
+///    kernel does not know the operation it has ended, or is not known yet. Then the letter goes
+///    back, unless its hold is the only one left.
 /// 5. An operation that is queued late (from `waiting_`) and was called off meanwhile is followed
 /// by
 ///    a request to cancel it at once: the letter's may have come before it.
 /// What found no room in a stuck owner's queue cannot be cancelled by others, nor can what its
 /// kernel threads do (files), nor anything before Linux 6.0: such a cancellation waits for the
 /// owner.
-///
-/// Waking: the wake event is polled by one request that stays armed. A reaper that takes its
-/// completion says so (see wake_event.hpp). Where the request has ended (the completion queue was
-/// full), its last completion is left to the owner, who arms it again before it sleeps.
 
 namespace ringo::detail {
 
@@ -97,7 +103,7 @@ class operation_stack {
   std::atomic<operation*> head_{nullptr};
 };
 
-class ring_engine final : public engine {
+class ring_engine final : public epoll_engine, public carrier {
  public:
   /// `faults`: null, or how it is to misbehave.
   explicit ring_engine(const ring_fault_plan* faults);
@@ -106,12 +112,10 @@ class ring_engine final : public engine {
   std::error_code open() noexcept;
 
   void wait(time_point deadline, fiber_queue& ended) noexcept override;
-  void reap(fiber_queue& ended) noexcept override;
+  bool reap(fiber_queue& ended) noexcept override;
   void leave() noexcept override;
   void come_back() noexcept override { own(); }
   void submit_for_owner() noexcept override { queues_.submit_for_owner(); }
-  void wake() noexcept override { wake_.signal(); }
-  int fd() const noexcept override { return queues_.fd(); }
   std::array<std::span<const std::byte>, 3> shared_memory() const noexcept override {
     return queues_.shared_memory();
   }
@@ -119,35 +123,29 @@ class ring_engine final : public engine {
   [[nodiscard]] fiber* cancel(operation& op) noexcept override;
   void cancel_all(fiber_queue& ended) noexcept override;
   bool busy() const noexcept override {
-    return in_kernel() || !mail_.empty() || unqueued_.load() != 0;
+    return in_kernel() || !mail_.empty() || epoll_engine::busy();
   }
-  std::uint64_t calls() const noexcept override { return queues_.calls(); }
-  std::uint64_t completions() const noexcept override { return completed_.load(); }
-  void handed_over(std::uint32_t count) noexcept override {
-    if (count != 0) unqueued_.fetch_sub(count);
+  std::uint64_t calls() const noexcept override { return queues_.calls() + epoll_engine::calls(); }
+  std::uint64_t completions() const noexcept override {
+    return completed_.load() + epoll_engine::completions();
   }
 
  private:
   bool in_kernel() const noexcept { return started_.load() != completed_.load(); }
 
   ring_queues queues_;
-  ring_abilities abilities_;  // immutable once opened
-  wake_event wake_;
+  ring_abilities abilities_;             // immutable once opened
   std::unique_ptr<ring_faults> faults_;  // null, but in tests
 
   // The owner's; atomic because its fibers are threads to ThreadSanitizer, and some are looked at.
   std::atomic<pthread_t> owner_{};  // whoever starts or waits; none: nothing was started
   std::atomic<std::uint64_t> generation_{0};
   std::atomic<std::uint64_t> started_{0};
-  std::atomic<bool> rearm_due_{true};  // and at first, since a poll is its submitter's
   operation_stack<&operation::next> waiting_;
   operation_stack<&operation::mail> mail_;
 
   std::atomic<bool> reaping_{false};         // the try-lock
   std::atomic<std::uint64_t> completed_{0};  // changed under it
-  // Operations that are not in the kernel any more, and whose fibers are not queued yet. Atomic:
-  // raised before they leave the one, lowered when they have arrived in the other.
-  std::atomic<std::uint32_t> unqueued_{0};
   spinlock armed_lock_;
   // Everything in the kernel, where it cannot cancel all of it by itself (before Linux 5.19).
   intrusive_list<operation> armed_ RINGO_GUARDED_BY(armed_lock_);
@@ -160,20 +158,18 @@ class ring_engine final : public engine {
   void queue_waiting() noexcept;
   bool queue_cancel(std::uint64_t ticket) noexcept;
   void serve(fiber_queue& ended) noexcept;
+  void submit() noexcept;
   void answered(operation& op, fiber_queue& ended) noexcept;
-  void arm_wake_event() noexcept;
 
   // Completion.
-  enum class reaper { owner, sleeper, stranger };
-  void collect(reaper who, fiber_queue& ended) noexcept;
-  unsigned take(reaper who, ring_completion* batch) noexcept;
+  bool collect(fiber_queue& ended) noexcept;
+  unsigned take(ring_completion* batch) noexcept;
   void complete(operation& op, std::int32_t result, fiber_queue& ended) noexcept;
-  void note_wake(reaper who, std::uint32_t flags) noexcept;
 
   // Cancellation.
   void post(operation& op) noexcept;
   void serve_mail(fiber_queue& ended) noexcept;
-  void serve_mail_for_owner(fiber_queue& ended) noexcept;
+  bool serve_mail_for_owner(fiber_queue& ended) noexcept;
   void cancel_armed() noexcept;
 };
 

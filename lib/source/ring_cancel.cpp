@@ -10,6 +10,11 @@ namespace {
 constexpr auto cancel_interval = std::chrono::milliseconds(10);
 constexpr unsigned letters_max = 64;  // that a stranger serves at a time, by a system call each
 
+/// But for the letter's hold.
+bool has_ended(const operation& op) noexcept {
+  return op.holds.load() == (operation::called_off | 1U);
+}
+
 }  // namespace
 
 fiber* ring_engine::cancel(operation& op) noexcept {
@@ -21,21 +26,21 @@ fiber* ring_engine::cancel(operation& op) noexcept {
 
 /// Takes over the canceller's hold.
 void ring_engine::post(operation& op) noexcept {
-  if (mail_.push(op) && !owned_by_caller()) wake_.signal();
+  if (mail_.push(op) && !owned_by_caller()) wake();
 }
 
 /// The cancellation has been handed in. The operation may be gone afterwards.
 void ring_engine::answered(operation& op, fiber_queue& ended) noexcept {
   fiber* const who = op.who;
   if (!op.let_go()) return;
-  unqueued_.fetch_add(1);
+  expect_hand_over(1);
   ended.push(who);  // counted until handed_over()
 }
 
 /// By the owner.
 void ring_engine::serve_mail(fiber_queue& ended) noexcept {
   if (mail_.empty()) return;
-  unqueued_.fetch_add(1);  // what is neither mail nor queued
+  expect_hand_over(1);  // what is neither mail nor queued
   operation* op = mail_.take_all();
   while (op != nullptr) {
     operation* next = op->mail;
@@ -49,21 +54,27 @@ void ring_engine::serve_mail(fiber_queue& ended) noexcept {
   handed_over(1);
 }
 
-/// By another thread: the owner may be busy for long.
-void ring_engine::serve_mail_for_owner(fiber_queue& ended) noexcept {
-  if (RINGO_LIKELY(mail_.empty()) || !abilities_.sync_cancel) return;
-  unqueued_.fetch_add(1);  // what is neither mail nor queued
+/// By another thread: the owner may be busy for long. True: there is more that can be served.
+bool ring_engine::serve_mail_for_owner(fiber_queue& ended) noexcept {
+  if (RINGO_LIKELY(mail_.empty()) || !abilities_.sync_cancel) return false;
+  expect_hand_over(1);  // what is neither mail nor queued
   operation* op = mail_.take_all();
+  bool more = false;
   for (unsigned served = 0; op != nullptr; ++served) {
     operation* next = op->mail;
-    if (served >= letters_max || cancel_at_once(queues_, op->ticket) != 0) {
-      post(*op);
-    } else {
+    const bool full = served >= letters_max;
+    if (!full && (cancel_at_once(queues_, op->ticket) == 0 || has_ended(*op))) {
       answered(*op, ended);
+    } else {
+      more |= full;
+      // The owner was told when it came. It may have looked in vain since.
+      mail_.push(*op);
+      rouse();
     }
     op = next;
   }
   handed_over(1);
+  return more;
 }
 
 void ring_engine::cancel_all(fiber_queue& ended) noexcept {
@@ -72,7 +83,7 @@ void ring_engine::cancel_all(fiber_queue& ended) noexcept {
     serve(ended);
     cancel_armed();
     queues_.submit_and_wait(1, steady_clock::now() + cancel_interval);
-    collect(reaper::owner, ended);
+    collect(ended);
   }
   serve(ended);  // letters to what has ended
 }

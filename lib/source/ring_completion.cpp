@@ -19,20 +19,16 @@ operation& operation_of(std::uint64_t ticket) noexcept {
   return *reinterpret_cast<operation*>(ticket & address);
 }
 
-/// The poll of the wake event has ended.
-bool is_last_wake(const ring_completion& completed) noexcept {
-  return completed.id == ring_id_wake && (completed.flags & IORING_CQE_F_MORE) == 0;
-}
-
 }  // namespace
 
-void ring_engine::collect(reaper who, fiber_queue& ended) noexcept {
+/// True: there may be more.
+bool ring_engine::collect(fiber_queue& ended) noexcept {
   const bool kept = RINGO_UNLIKELY(faults_ != nullptr) && faults_->keeps_any();
-  if (!queues_.completion_pending() && !kept) return;
+  if (!queues_.completion_pending() && !kept) return false;
   // pairs with the store in take()
-  if (reaping_.exchange(true, std::memory_order_acquire)) return;
+  if (reaping_.exchange(true, std::memory_order_acquire)) return false;
   std::array<ring_completion, batch_max> batch;
-  const unsigned count = take(who, batch.data());
+  const unsigned count = take(batch.data());
   for (unsigned i = 0; i < count; ++i) {
     if (!is_operation(batch[i])) continue;
     operation& op = operation_of(batch[i].id);
@@ -44,24 +40,17 @@ void ring_engine::collect(reaper who, fiber_queue& ended) noexcept {
       __builtin_prefetch(operation_of(batch[i + fetch_ahead].id).who, 1);
     }
     const ring_completion& completed = batch[i];
-    if (RINGO_LIKELY(is_operation(completed))) {
-      operation& op = operation_of(completed.id);
-      RINGO_VERIFY(op.ticket == completed.id);
-      complete(op, completed.result, ended);
-    } else if (completed.id == ring_id_wake) {
-      note_wake(who, completed.flags);
-    }
+    if (!is_operation(completed)) continue;
+    operation& op = operation_of(completed.id);
+    RINGO_VERIFY(op.ticket == completed.id);
+    complete(op, completed.result, ended);
   }
+  return count == batch_max;
 }
 
 /// The caller has the try-lock, and has not any more afterwards.
-unsigned ring_engine::take(reaper who, ring_completion* batch) noexcept {
+unsigned ring_engine::take(ring_completion* batch) noexcept {
   unsigned count = queues_.peek(batch, batch_max);
-  if (who == reaper::stranger) {
-    for (unsigned i = 0; i < count; ++i) {
-      if (is_last_wake(batch[i])) count = i;
-    }
-  }
   queues_.advance(count);
   if (RINGO_UNLIKELY(faults_ != nullptr)) count = faults_->disturb(batch, count, batch_max);
   unsigned operations = 0;
@@ -69,7 +58,7 @@ unsigned ring_engine::take(reaper who, ring_completion* batch) noexcept {
     if (is_operation(batch[i])) ++operations;
   }
   if (operations != 0) {
-    unqueued_.fetch_add(operations);
+    expect_hand_over(operations);
     // relaxed: only who has the lock changes it
     completed_.store(completed_.load(std::memory_order_relaxed) + operations);
   }
@@ -93,11 +82,6 @@ void ring_engine::complete(operation& op, std::int32_t result, fiber_queue& ende
   } else {
     handed_over(1);
   }
-}
-
-void ring_engine::note_wake(reaper who, std::uint32_t flags) noexcept {
-  if ((flags & IORING_CQE_F_MORE) == 0) rearm_due_.store(true);
-  if (who != reaper::sleeper) wake_.taken();
 }
 
 }  // namespace ringo::detail

@@ -29,7 +29,7 @@ unsigned ring_faults::disturb(ring_completion* batch, unsigned count, unsigned m
   unsigned given = 0;
   for (unsigned i = 0; i < count; ++i) {
     if (kept < kept_max && strikes(reaper_, plan_.late)) {
-      kept_[kept++] = {batch[i].id, batch[i].result, batch[i].flags};
+      kept_[kept++] = {batch[i].id, batch[i].result};
     } else {
       batch[given++] = batch[i];
     }
@@ -39,7 +39,7 @@ unsigned ring_faults::disturb(ring_completion* batch, unsigned count, unsigned m
       ++i;
       continue;
     }
-    batch[given++] = {kept_[i].id, kept_[i].result, kept_[i].flags};
+    batch[given++] = {kept_[i].id, kept_[i].result};
     kept_[i] = kept_[--kept];
   }
   for (unsigned i = given; i > 1; --i) std::swap(batch[i - 1], batch[reaper_.below(i)]);

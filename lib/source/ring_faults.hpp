@@ -58,7 +58,6 @@ class ring_faults {
   struct kept_completion {
     std::uint64_t id;
     std::int32_t result;
-    std::uint32_t flags;
   };
 
   const ring_fault_plan plan_;

@@ -35,7 +35,6 @@ namespace ringo::detail {
 struct ring_completion {
   std::uint64_t id;
   std::int32_t result;
-  std::uint32_t flags;
 };
 
 class ring_queues {
@@ -112,7 +111,7 @@ class ring_queues {
     const unsigned count = std::min(load(ring_.cq.ktail) - head, max);
     for (unsigned i = 0; i < count; ++i) {
       const io_uring_cqe& from = ring_.cq.cqes[(head + i) & (cq_entries_ - 1)];
-      out[i] = {from.user_data, from.res, from.flags};
+      out[i] = {from.user_data, from.res};
     }
     return count;
   }

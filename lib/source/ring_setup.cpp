@@ -5,9 +5,8 @@
 #include <cstddef>
 #include <utility>
 
-#include <poll.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace ringo::detail {
 namespace {
@@ -93,12 +92,12 @@ struct socket_pair {
   }
 };
 
-/// Arms a poll and a receive, lets one complete and cancels both: emulators and sandboxes that only
+/// Arms receives, lets one complete and cancels the others: emulators and sandboxes that only
 /// pretend are caught, and what is left out by older kernels is found out.
 class self_test {
  public:
-  self_test(ring_queues& queues, wake_event& wake, ring_abilities& abilities) noexcept
-      : queues_(queues), wake_(wake), abilities_(abilities) {}
+  self_test(ring_queues& queues, ring_abilities& abilities) noexcept
+      : queues_(queues), abilities_(abilities) {}
 
   std::error_code run() noexcept {
     socket_pair sockets;
@@ -106,7 +105,7 @@ class self_test {
         0) {
       return {errno, std::system_category()};
     }
-    const bool works = wakes() && receives(sockets) && cancels_all();
+    const bool works = receives(sockets) && cancels(sockets) && cancels_all(sockets);
     return works ? std::error_code() : std::make_error_code(std::errc::function_not_supported);
   }
 
@@ -115,7 +114,6 @@ class self_test {
   static constexpr std::uint64_t cancel_id = ring_id_end + 1;
 
   ring_queues& queues_;
-  wake_event& wake_;
   ring_abilities& abilities_;
   char byte_ = 0;
 
@@ -142,17 +140,8 @@ class self_test {
     return first.id == first_id;
   }
 
-  /// A poll that stays armed needs Linux 5.13.
-  bool wakes() noexcept {
-    if (!submit(wake_poll_entry(wake_))) return false;
-    wake_.signal();
-    ring_completion got{};
-    return next(got) && got.id == ring_id_wake && got.result > 0 &&
-           (got.flags & IORING_CQE_F_MORE) != 0;
-  }
-
-  /// A receive of nothing waits, and ends when it is cancelled.
-  bool receives(const socket_pair& sockets) noexcept {
+  /// Starts to receive a byte that has not come yet.
+  bool arms(const socket_pair& sockets) noexcept {
     io_uring_sqe receive{};
     receive.opcode = IORING_OP_RECV;
     receive.fd = sockets.ends[0];
@@ -162,38 +151,51 @@ class self_test {
     receive.ioprio = abilities_.poll_first ? IORING_RECVSEND_POLL_FIRST : 0;
     if (!submit(receive)) return false;
     ring_completion got{};
-    if (queues_.peek(&got, 1) != 0) {
-      queues_.advance(1);
-      if (got.result != -EINVAL || !abilities_.poll_first) return false;
-      abilities_.poll_first = false;
-      return receives(sockets);
-    }
-    io_uring_sqe cancel = cancel_entry(receive_id, {});
-    cancel.user_data = cancel_id;
-    ring_completion cancelled{};
-    return submit(cancel) && next_two(cancelled, got, cancel_id) && cancelled.result == 0 &&
-           got.id == receive_id && got.result == -ECANCELED;
+    if (queues_.peek(&got, 1) == 0) return true;
+    queues_.advance(1);
+    if (got.result != -EINVAL || !abilities_.poll_first) return false;
+    abilities_.poll_first = false;
+    return arms(sockets);
   }
 
-  /// The poll is ended too: it belongs to this thread, which need not be the owner's.
-  bool cancels_all() noexcept {
-    ring_completion cancelled{};
+  /// A receive of nothing waits, and ends when there is something.
+  bool receives(const socket_pair& sockets) noexcept {
     ring_completion got{};
-    if (abilities_.cancel_any) {
-      io_uring_sqe cancel = cancel_any_entry({});
-      cancel.user_data = cancel_id;
-      if (!submit(cancel) || !next(cancelled)) return false;
-      if (cancelled.id != cancel_id) std::swap(cancelled, got);
-      if (cancelled.id != cancel_id && !next(cancelled)) return false;
-      abilities_.cancel_any = cancelled.id == cancel_id && cancelled.result >= 0;
-      if (abilities_.cancel_any) {
-        return (got.id == ring_id_wake || next(got)) && got.id == ring_id_wake &&
-               got.result == -ECANCELED;
-      }
-    }
-    io_uring_sqe cancel = cancel_entry(ring_id_wake, {});
+    return arms(sockets) && ::send(sockets.ends[1], &byte_, 1, MSG_NOSIGNAL) == 1 && next(got) &&
+           got.id == receive_id && got.result == 1;
+  }
+
+  /// And when it is cancelled.
+  bool cancels(const socket_pair& sockets) noexcept {
+    io_uring_sqe cancel = cancel_entry(receive_id, {});
     cancel.user_data = cancel_id;
-    return submit(cancel) && next_two(cancelled, got, cancel_id) && got.id == ring_id_wake;
+    ring_completion got{};
+    ring_completion cancelled{};
+    return arms(sockets) && submit(cancel) && next_two(cancelled, got, cancel_id) &&
+           cancelled.result == 0 && got.id == receive_id && got.result == -ECANCELED;
+  }
+
+  bool cancels_all(const socket_pair& sockets) noexcept {
+    if (!abilities_.cancel_any) return true;
+    io_uring_sqe cancel = cancel_any_entry({});
+    cancel.user_data = cancel_id;
+    ring_completion cancelled{};
+    if (!arms(sockets) || !submit(cancel) || !next(cancelled)) return false;
+    ring_completion got{};
+    if (cancelled.id != cancel_id) {
+      std::swap(cancelled, got);
+      if (!next(cancelled)) return false;
+    }
+    abilities_.cancel_any = cancelled.id == cancel_id && cancelled.result >= 0;
+    if (!abilities_.cancel_any) return ends(sockets);
+    return (got.id == receive_id || next(got)) && got.id == receive_id && got.result == -ECANCELED;
+  }
+
+  /// What could not be cancelled.
+  bool ends(const socket_pair& sockets) noexcept {
+    ring_completion got{};
+    return ::send(sockets.ends[1], &byte_, 1, MSG_NOSIGNAL) == 1 && next(got) &&
+           got.id == receive_id;
   }
 };
 
@@ -208,18 +210,6 @@ int cancel_at_once(ring_queues& queues, std::uint64_t id) noexcept {
       ::syscall(SYS_io_uring_register, queues.handle().ring_fd, register_sync_cancel, &wanted, 1);
   if (result >= 0 || errno == ETIME || errno == EALREADY) return 0;
   return -errno;
-}
-
-io_uring_sqe wake_poll_entry(const wake_event& wake) noexcept {
-  std::uint32_t events = POLLIN | EPOLLET;
-  if constexpr (std::endian::native == std::endian::big) events = events << 16 | events >> 16;
-  io_uring_sqe entry{};
-  entry.opcode = IORING_OP_POLL_ADD;
-  entry.fd = wake.fd();
-  entry.len = IORING_POLL_ADD_MULTI;
-  entry.poll32_events = events;
-  entry.user_data = ring_id_wake;
-  return entry;
 }
 
 io_uring_sqe cancel_entry(std::uint64_t id, const ring_abilities& abilities) noexcept {
@@ -239,10 +229,8 @@ io_uring_sqe cancel_any_entry(const ring_abilities& abilities) noexcept {
 }
 
 std::error_code open_ring(ring_queues& queues,
-                          wake_event& wake,
                           ring_abilities& abilities,
                           const ring_fault_plan* faults) noexcept {
-  if (auto error = wake.open()) return error;
   if (const int error = make_ring(queues, faults); error != 0) {
     return {-error, std::system_category()};
   }
@@ -262,11 +250,7 @@ std::error_code open_ring(ring_queues& queues,
                  .poll_first = true,
                  .sync_cancel = cancel_at_once(queues, ring_id_ignored) == -ENOENT};
   }
-  if (auto error = self_test(queues, wake, abilities).run()) return error;
-  // What was written for the test is no wake-up.
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto taken = ::read(wake.fd(), &count, sizeof count);
-  return {};
+  return self_test(queues, abilities).run();
 }
 
 }  // namespace ringo::detail

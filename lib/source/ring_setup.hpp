@@ -3,7 +3,6 @@
 #include <system_error>
 
 #include "source/ring_queues.hpp"
-#include "source/wake_event.hpp"
 
 namespace ringo::detail {
 
@@ -18,14 +17,12 @@ struct ring_abilities {
 /// user_data of what is no operation. An operation's has its address in it.
 enum ring_id : std::uint64_t {
   ring_id_ignored = 1,  ///< a request to cancel
-  ring_id_wake = 2,     ///< the wake event's poll
   ring_id_end
 };
 
 /// Makes a ring, tries out that everything works which the engine builds on, and finds out what
 /// else the kernel can do. Empty `error_code`: it does. Takes some 0.1 ms.
 std::error_code open_ring(ring_queues& queues,
-                          wake_event& wake,
                           ring_abilities& abilities,
                           const ring_fault_plan* faults) noexcept;
 
@@ -33,7 +30,6 @@ std::error_code open_ring(ring_queues& queues,
 /// -errno; -ENOENT: the kernel does not know it, or not yet.
 int cancel_at_once(ring_queues& queues, std::uint64_t id) noexcept;
 
-io_uring_sqe wake_poll_entry(const wake_event& wake) noexcept;
 io_uring_sqe cancel_entry(std::uint64_t id, const ring_abilities& abilities) noexcept;
 io_uring_sqe cancel_any_entry(const ring_abilities& abilities) noexcept;
 

@@ -162,10 +162,4 @@ void ring_engine::serve(fiber_queue& ended) noexcept {
   if (RINGO_UNLIKELY(!mail_.empty())) serve_mail(ended);
 }
 
-void ring_engine::arm_wake_event() noexcept {
-  if (!make_room(1)) return;
-  queues_.push(wake_poll_entry(wake_));
-  rearm_due_.store(false);
-}
-
 }  // namespace ringo::detail

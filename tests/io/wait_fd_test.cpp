@@ -228,6 +228,22 @@ TEST_CASE("wait_fd: a regular file is always ready") {
   });
 }
 
+TEST_CASE(
+    "wait_fd: who waits for room to write is not woken again and again by a half-closed peer") {
+  run_on_each([] {
+    const foreign_pair pair;
+    pair.fill();
+    EXPECT(::shutdown(pair.theirs, SHUT_WR) == 0);
+    auto waiter =
+        go_until_parked("io wait", [&] { EXPECT(is(wait_fd(pair.ours, writable), writable)); });
+    const auto before = ringo::stats().completions;
+    for (int i = 0; i < 10'000; ++i) ringo::yield();
+    EXPECT(ringo::stats().completions - before <= 2);
+    pair.drain();
+    waiter.wait();
+  });
+}
+
 TEST_CASE("wait_fd: refuses what is no descriptor, and to wait for nothing") {
   run_on_each([] {
     const foreign_pair pair;

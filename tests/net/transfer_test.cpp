@@ -14,6 +14,7 @@
 #include <ringo/ringo.hpp>
 
 #include "support/fibers.hpp"
+#include "support/kernel_threads.hpp"
 #include "support/run_on.hpp"
 #include "support/seed.hpp"
 #include "support/sizes.hpp"
@@ -201,6 +202,28 @@ TEST_CASE("NT-8: numbers that are used again never get what was meant for others
       });
     }
     pairs.join();
+  });
+}
+
+// What polls for room, but also for the other side's end, is told of that again and again.
+TEST_CASE(
+    "half-close: writers to peers that do not read wait without a thread of the kernel each") {
+  constexpr std::size_t count = 20;
+  run_on_each([] {
+    const std::string much(beyond_buffers, 'x');
+    std::vector<tcp_pair> pairs(count);
+    std::vector<watched_fiber> writers;
+    for (const auto& pair : pairs) {
+      EXPECT(!pair.dialled.close_write());
+      writers.push_back(
+          go_until_parked("net write", [&] { EXPECT(pair.accepted.write(much).operator bool()); }));
+    }
+    const auto before = ringo::stats().completions;
+    for (int i = 0; i < 10'000; ++i) ringo::yield();
+    EXPECT(ringo::stats().completions - before <= count);
+    EXPECT_EQ(kernel_threads(), 0U);
+    for (const auto& pair : pairs) EXPECT(!pair.dialled.close());
+    for (auto& writer : writers) writer.wait();
   });
 }
 

@@ -208,7 +208,7 @@ TEST_CASE("file_pool: closing a slot calls off what is queued there") {
     fiber_group running;
     for (int i = 0; i < width; ++i) running.go([&held] { EXPECT_EQ(call(held, 7), 7); });
     eventually([&] { return held.begun == width; }, "the lane to be full");
-    io_slot slot;
+    io_slot slot(poll_entry::reading);
     auto queued = go_until_parked("file", [&] {
       operation op;
       op.code = opcode::write;

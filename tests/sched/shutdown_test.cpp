@@ -288,6 +288,20 @@ TEST_CASE("shutdown: a thread that stays in user code is abandoned after exit_gr
   }
 }
 
+TEST_CASE("shutdown: what an abandoned fiber waits for counts in no later run") {
+  for (const char* const workers : {"2", "8"}) {
+    CAPTURE(workers);
+    const auto result = run_program({.name = "exit_grace",
+                                     .arguments = {"late_read"},
+                                     .environment = {std::string("RINGO_MAXPROCS=") + workers}});
+    CAPTURE(result.output);
+    CHECK(result.printed("abandoned"));
+    CHECK(result.printed("read 1\nand now for ever\n"));
+    CHECK(result.printed("all fibers are asleep"));
+    CHECK_FALSE(result.printed("touched"));
+  }
+}
+
 TEST_CASE("shutdown: a thread that comes back within exit_grace is waited for") {
   for (const char* const workers : {"1", "2", "8"}) {
     CAPTURE(workers);

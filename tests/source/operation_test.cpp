@@ -47,7 +47,7 @@ void stays_armed(engine& source) {
     reap_into(source, ended);
   }
   CHECK(ended.empty());
-  CHECK(source.busy());
+  CHECK(under_way(source));
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ TEST_CASE("operation: what waits ends when its moment comes, and no earlier") {
       stays_armed(source);
       REQUIRE(::write(pair.theirs.get(), "abc", 3) == 3);
       std::int64_t result = result_of(source, w, ended);
-      CHECK_FALSE(source.busy());
+      CHECK_FALSE(under_way(source));
       if (result == -EAGAIN) result = make_call(w.op);
       if (code == opcode::poll) {
         CHECK(result > 0);
@@ -223,7 +223,7 @@ TEST_CASE("operation: cancelled by the owner, it ends, and takes nothing any mor
       const bool cancelled = w.cancel() != nullptr;
       CHECK(w.cancel() == nullptr);  // once
       CHECK(result_of(source, w, ended || cancelled) == -ECANCELED);
-      CHECK_FALSE(source.busy());
+      CHECK_FALSE(under_way(source));
     }
     REQUIRE(::write(pair.theirs.get(), "abc", 3) == 3);
     CHECK(room[0] == 0);
@@ -283,10 +283,9 @@ TEST_CASE("operation: others cancel for an owner that computes, where the kernel
              if (kind == engine_kind::io_uring) {
                // The ability is asked for as the engine does: an unknown number is not found.
                ringo::detail::ring_queues queues;
-               ringo::detail::wake_event wake;
                ringo::detail::ring_abilities abilities;
                // Where there is memory for one ring only, that is the engine's.
-               if (ringo::detail::open_ring(queues, wake, abilities, nullptr)) return;
+               if (ringo::detail::open_ring(queues, abilities, nullptr)) return;
                if (!abilities.sync_cancel) return;
              }
              const auto pair = stream_pair();
@@ -336,7 +335,7 @@ TEST_CASE("operation: cancel_all leaves the kernel nothing to write to") {
     }
     fiber_queue ended;
     cancel_all_into(source, ended);
-    CHECK_FALSE(source.busy());
+    CHECK_FALSE(under_way(source));
     std::size_t seen = 0;
     for (; fiber* f = ended.pop(); ++seen) CHECK(operation_waiter::of(f).finish() == -ECANCELED);
     CHECK(seen == count);

@@ -1,7 +1,8 @@
 #pragma once
 
-// Operations without a scheduler: what a fiber, its departure and its wakers do, on the thread that
-// owns the engine, with control blocks that stand for fibers.
+// Operations, or with epoll waits until they can be tried again, without a scheduler: what a fiber,
+// its departure and its wakers do, on the thread that owns the engine, with control blocks that
+// stand for fibers.
 
 #include <doctest/doctest.h>
 
@@ -70,6 +71,12 @@ inline std::vector<engine_maker> all_engines() {
   return all;
 }
 
+/// Of the only engine that is waited in since the generation began.
+inline bool under_way(const engine& source) {
+  const std::uint64_t ended = detail::waits_ended();
+  return source.waits_begun() != ended || source.busy();
+}
+
 /// Calls `test` with an engine of each kind that works here, and its maker.
 template <typename Test>
 void for_each(const std::vector<engine_maker>& makers, Test test) {
@@ -82,8 +89,9 @@ void for_each(const std::vector<engine_maker>& makers, Test test) {
       continue;
     }
     REQUIRE(source != nullptr);
+    detail::next_engine_generation();
     test(*source, each.kind);
-    CHECK_FALSE(source->busy());
+    CHECK_FALSE(under_way(*source));
   }
 }
 
@@ -176,22 +184,23 @@ class operation_waiter {
   [[nodiscard]] bool start() {
     if (under_way_) FAIL("started twice");
     under_way_ = true;
+    if (kind_ == engine_kind::epoll) return wait_until_ready();
     op.who = who_;
     op.holds.store(2);
-    if (kind_ == engine_kind::epoll && entry_ == nullptr) entry_ = detail::take_poll_entry();
-    op.entry = entry_;
-    source_.start(op);
-    {
-      const detail::spin_guard guard(lock_);
-      listed_ = true;
-    }
+    source_.operations()->start(op);
+    list();
     return op.let_go();
   }
 
   /// Any thread. Not null: it has ended.
   fiber* cancel() {
     const detail::spin_guard guard(lock_);
-    return listed_ ? op.home->cancel(op) : nullptr;
+    if (!listed_) return nullptr;
+    if (kind_ != engine_kind::epoll) return op.home->cancel(op);
+    if (op.result == -ECANCELED) return nullptr;
+    fiber* const who = detail::call_off(*entry_, way());
+    if (who != nullptr) op.result = -ECANCELED;
+    return who;
   }
 
   /// The owner's thread, as a fiber that is awake again.
@@ -202,7 +211,9 @@ class operation_waiter {
     }
     if (!under_way_) FAIL("ended twice");
     under_way_ = false;
-    if ((op.holds.load() & ~operation::called_off) != 0) FAIL("somebody still has a hold");
+    if (kind_ != engine_kind::epoll && (op.holds.load() & ~operation::called_off) != 0) {
+      FAIL("somebody still has a hold");
+    }
     return op.result;
   }
 
@@ -210,15 +221,7 @@ class operation_waiter {
   engine_kind kind() const noexcept { return kind_; }
 
   void drop_entry() {
-    if (entry_ == nullptr) return;
-    {
-      const detail::spin_guard guard(entry_->lock);
-      if (entry_->generation.load() == detail::engine_generation()) {
-        entry_->home.load()->forget(*entry_);
-      }
-      entry_->leave_set();
-    }
-    detail::give_back(*std::exchange(entry_, nullptr));
+    if (entry_ != nullptr) detail::give_up(*std::exchange(entry_, nullptr));
   }
 
  private:
@@ -229,6 +232,25 @@ class operation_waiter {
   bool under_way_ = false;
   detail::spinlock lock_;
   bool listed_ RINGO_GUARDED_BY(lock_) = false;
+
+  void list() {
+    const detail::spin_guard guard(lock_);
+    listed_ = true;
+  }
+  poll_entry::direction way() const noexcept {
+    return (op.events & POLLIN) != 0 ? poll_entry::reading : poll_entry::writing;
+  }
+  bool wait_until_ready() {
+    if (entry_ == nullptr) entry_ = detail::take_poll_entry();
+    op.result = source_.enlist(*entry_, op.fd);
+    if (op.result != 0) return true;
+    op.result = -EAGAIN;
+    list();
+    source_.wait_begins();
+    if (entry_->wait(way(), *who_)) return false;
+    source_.wait_declined();
+    return true;
+  }
 };
 
 /// Fibers that others have found ended, on their way to the owner.

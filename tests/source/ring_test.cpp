@@ -9,12 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
-#include <fstream>
 #include <ostream>
 #include <thread>
 
 #include "operations.hpp"
+#include "support/kernel_threads.hpp"
 #include "support/seed.hpp"
 #include "support/unnamed_file.hpp"
 
@@ -196,15 +195,6 @@ TEST_CASE("ring: operations at one address have tickets of their own") {
 }
 
 TEST_CASE("ring: files keep few threads of the kernel busy") {
-  const auto threads = [] {
-    std::size_t count = 0;
-    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-      std::string name;
-      std::ifstream(task.path() / "comm") >> name;
-      if (name.starts_with("iou-wrk")) ++count;
-    }
-    return count;
-  };
   for_each({sound(engine_kind::io_uring)}, [&](engine& source, engine_kind kind) {
     const owned_fd file(unnamed_file_number());
     std::vector<char> data(1 << 14, 'x');
@@ -226,7 +216,7 @@ TEST_CASE("ring: files keep few threads of the kernel busy") {
         if (w.finish() < 0) FAIL("a file refused");
         ++count;
       });
-      threads_max = std::max(threads_max, threads());
+      threads_max = std::max(threads_max, kernel_threads());
     }
     CHECK(threads_max <= 4);
   });
@@ -274,7 +264,7 @@ TEST_CASE("ring: late completions come once, and all of them") {
   while (next < 1000 || faults.keeps_any()) {
     std::array<ring_completion, 64> batch{};
     unsigned count = 0;
-    for (; count < 10 && next < 1000; ++count) batch[count] = {next++, 0, 0};
+    for (; count < 10 && next < 1000; ++count) batch[count] = {next++, 0};
     count = faults.disturb(batch.data(), count, batch.size());
     for (unsigned i = 0; i < count; ++i) {
       in_order = in_order && (seen.empty() || seen.back() < batch[i].id);
