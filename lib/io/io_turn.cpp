@@ -127,6 +127,9 @@ std::int64_t io_turn::wait_by_operation(operation& op) {
 /// A ring on an old kernel does not wait by itself on a non-blocking descriptor. A function of its
 /// own, so that those that do wait by themselves have no second operation in their frame.
 [[gnu::noinline]] std::int64_t io_turn::poll_for(const operation& op) {
+  // It has come to a worker without a ring meanwhile: what is waited for there is another matter.
+  const worker* const w = current_worker();
+  if (w != nullptr && w->source().operations() == nullptr) return -EAGAIN;
   operation readiness;
   readiness.fd = op.fd;
   readiness.events = op.events;
