@@ -41,10 +41,14 @@ constexpr std::uint32_t sample_interval = 8;
 /// The lines that a switch and the returns behind it will read, from deep in a call of ringo's up
 /// to the user's frame; and what the fiber has captured. The first by a load, whose value nobody
 /// waits for: a prefetch is dropped when the page is not in the TLB, and every stack has a page of
-/// its own.
+/// its own. The fiber may be a thief's by now. If it is about to begin there it has a stack, but
+/// perhaps no place to resume at yet; if it runs, or has ended, that is an earlier one. Stacks are
+/// never unmapped.
 RINGO_NO_TSAN void prefetch_stack(const fiber& f) noexcept {
   if (f.memory().base == nullptr) return;  // not started yet
-  const auto* saved = static_cast<const char*>(f.at.resume_at);
+  // relaxed: see above
+  const auto* saved = static_cast<const char*>(__atomic_load_n(&f.at.resume_at, __ATOMIC_RELAXED));
+  if (saved == nullptr) return;
   if (!RINGO_ASAN)
     asm volatile("" ::"r"(*saved));  // (a frame that is gone may have left its marks there)
 #pragma GCC unroll 16
