@@ -112,7 +112,12 @@ io_outcome io_turn::run(operation& op) {
 
 std::int64_t io_turn::wait(operation& op) {
   poll_entry* const entry = entry_unless((op.events & POLLOUT) == 0);  // see ring.hpp
-  return entry != nullptr ? wait_in(*entry) : wait_by_operation(op);
+  if (entry == nullptr) return wait_by_operation(op);
+  const std::int64_t result = wait_in(*entry);
+  if (result == -EAGAIN || result == -ECANCELED) return result;
+  // It could not be registered. A ring does without.
+  const worker* const w = current_worker();
+  return w != nullptr && w->source().operations() != nullptr ? poll_for(op) : result;
 }
 
 std::int64_t io_turn::wait_by_operation(operation& op) {

@@ -31,12 +31,18 @@ struct ready_wait {
   fiber& who;
   ready_listener* const listener;  // null: there is no cancellation
   io_holder* const holder;
+  bool shut_out = false;  // its run is over: it was not put into the word, nor counted
 
   static void after(void* subject) noexcept {
     auto& self = *static_cast<ready_wait*>(subject);
     sanitizer_acquire(&self);  // what the fiber wrote, on this thread
     fiber& who = self.who;
-    engine& source = current_worker()->source();
+    worker& here = *current_worker();
+    if (RINGO_UNLIKELY(here.abandoned())) {
+      self.shut_out = true;  // claim() comes next
+      return;
+    }
+    engine& source = here.source();
     source.wait_begins();
     sanitizer_release(&self);
     if (RINGO_LIKELY(self.target.entry.wait(self.target.way, who))) return;  // it may have gone on
@@ -54,7 +60,7 @@ struct ready_wait {
   /// Not counted: the run whose waits are counted is over.
   static bool claim(void* subject) noexcept {
     auto& self = *static_cast<ready_wait*>(subject);
-    if (!self.target.entry.withdraw(self.target.way, self.who)) return false;
+    if (!self.shut_out && !self.target.entry.withdraw(self.target.way, self.who)) return false;
     self.abandon();
     return true;
   }
@@ -114,6 +120,7 @@ std::int64_t wait_until_ready(const ready_target& target,
                               io_reason reason,
                               io_holder* holder) {
   worker& here = *current_worker();
+  here.refuse_if_forked();  // the set is the parent's
   // A fiber whose run is over parks for good; it must not register anything with its engine.
   const int refused =
       here.abandoned() ? 0 : here.source().enlist(target.entry, target.fd, target.once);
@@ -124,14 +131,15 @@ std::int64_t wait_until_ready(const ready_target& target,
 }
 
 void drop_entry(poll_entry& entry) noexcept {
-  if (current_worker() != nullptr) return give_up(entry);
+  const worker* const here = current_worker();
+  if (here != nullptr && !here->abandoned()) return give_up(entry);
   bool visited = false;
   scheduler::instance().visit([&](scheduler&) {
     give_up(entry);
     visited = true;
   });
   if (visited) return;
-  // The engine is gone, or about to go: the set goes with it.
+  // The engine is gone, or about to go, or nobody looks at it any more.
   {
     spin_guard guard(entry.lock);
     entry.leave_set();

@@ -27,8 +27,9 @@ std::error_code system_error(std::int64_t negative) noexcept {
 
 std::int64_t wait_once(operation& op, cancellation* stop) {
   const worker* const w = current_worker();
+  const bool has_ring = w != nullptr && w->source().operations() != nullptr;
   const bool writes = (op.events & POLLOUT) != 0;  // see ring.hpp
-  if (w == nullptr || (w->source().operations() != nullptr && !writes)) {
+  if (w == nullptr || (has_ring && !writes)) {
     return wait_for_operation(op, nullptr, stop, io_reason::io_wait, nullptr);
   }
   // Nothing may be left behind in the engine: the descriptor is another's.
@@ -37,7 +38,9 @@ std::int64_t wait_once(operation& op, cancellation* stop) {
   const std::int64_t result =
       wait_until_ready({entry, way, op.fd, op.events}, nullptr, stop, io_reason::io_wait, nullptr);
   drop_entry(entry);
-  return result;
+  const bool refused = result != -EAGAIN && result != -ECANCELED;
+  if (!refused || !has_ring) return result;
+  return wait_for_operation(op, nullptr, stop, io_reason::io_wait, nullptr);
 }
 
 result<readiness> wait_unless(cancellation* stop, int fd, readiness wanted) {

@@ -170,7 +170,7 @@ void monitor::serve(worker& w, const record& known, time_point now) noexcept {
     w.timers().expire(now, ready_fibers);
     while (fiber* f = ready_fibers.pop()) owner_.inject(f);
   }
-  if (late) w.source().submit_for_owner();
+  if (known.absent) w.source().submit_for_owner();  // what leave() was refused, too
   // To the end: the descriptor tells of what is new only.
   bool more = true;
   for (int batch = 0; more && batch < batches_max; ++batch) {

@@ -26,7 +26,7 @@ inline void prefetch(const operation& op) noexcept {
   __builtin_prefetch(&op.holds, 1);
 }
 
-/// Of what was made in different generations, nothing is shared: an engine of an earlier run is
+/// Of what was made in different generations, nothing is shared: an engine of an earlier run may be
 /// gone.
 inline std::atomic<std::uint64_t> current_generation{1};
 inline std::uint64_t engine_generation() noexcept {

@@ -68,7 +68,6 @@ std::size_t poll_entry::tell(std::uint32_t events, fiber** found) noexcept {
 void poll_entry::leave_set() noexcept {
   if (duplicate >= 0) ::close(duplicate);
   duplicate = -1;
-  home.store(nullptr);
   generation.store(0);
 }
 

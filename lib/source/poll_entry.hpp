@@ -45,7 +45,7 @@ struct alignas(cache_line) poll_entry {
   std::atomic<bool> one_shot{false};         // for one wait in either direction. Atomic: as home
   std::atomic<std::uint64_t> generation{0};  // of `home`; 0: not registered. Written under the lock
   spinlock lock;                             // registering
-  // Atomic: as generation, while registered.
+  // Counts while registered: an earlier one may be gone. Atomic: as generation.
   std::atomic<engine*> home{nullptr};
   std::int32_t fd RINGO_GUARDED_BY(lock) = -1;
   // Stands for a descriptor that is twice in the set.

@@ -18,9 +18,8 @@
 ///
 /// The owner sleeps in the set, where the ring is readable while there are completions: what needs
 /// no operation does not pay for one. Two kinds of waits need none:
-/// - Whoever receives from a stream of TCP waits for readiness. A ring takes a request, a poll and
-/// a
-///   message for each receive, and with many connections each of them comes out of a slow cache.
+/// - Whoever receives from a stream of TCP waits for readiness. A ring takes a request, a poll
+///   and a message for each receive, which with many connections come out of a slow cache.
 /// - So does whoever waits for room to write. A ring's poll ends as well when the other side has
 ///   sent its end, however little room there is: the kernel tries a hundred times, and then keeps a
 ///   thread for each such send.
@@ -54,16 +53,14 @@
 /// 1. By the owner: a request to cancel goes into the submission queue, behind the operation. The
 ///    kernel takes them in that order, so that the operation need not be kept for it: should it
 ///    have ended and its frame begun another operation, the ticket is another one.
-/// 2. By others, or if there is no room: onto `mail_`, with the canceller's hold. Who finds it
-/// empty
-///    wakes the owner.
+/// 2. By others, or if there is no room: onto `mail_`, with the canceller's hold, and the owner is
+///    woken.
 /// 3. The owner does 1 for each letter, and lets go.
 /// 4. reap() by another thread tries to do it by a system call of its own (Linux 6.0). Where the
 ///    kernel does not know the operation it has ended, or is not known yet. Then the letter goes
 ///    back, unless its hold is the only one left.
 /// 5. An operation that is queued late (from `waiting_`) and was called off meanwhile is followed
-/// by
-///    a request to cancel it at once: the letter's may have come before it.
+///    by a request to cancel it at once: the letter's may have come before it.
 /// What found no room in a stuck owner's queue cannot be cancelled by others, nor can what its
 /// kernel threads do (files), nor anything before Linux 6.0: such a cancellation waits for the
 /// owner.

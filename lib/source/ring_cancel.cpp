@@ -26,7 +26,8 @@ fiber* ring_engine::cancel(operation& op) noexcept {
 
 /// Takes over the canceller's hold.
 void ring_engine::post(operation& op) noexcept {
-  if (mail_.push(op) && !owned_by_caller()) wake();
+  mail_.push(op);
+  if (!owned_by_caller()) wake();  // others that were put back may lie there already
 }
 
 /// The cancellation has been handed in. The operation may be gone afterwards.
@@ -59,14 +60,16 @@ bool ring_engine::serve_mail_for_owner(fiber_queue& ended) noexcept {
   if (RINGO_LIKELY(mail_.empty()) || !abilities_.sync_cancel) return false;
   expect_hand_over(1);  // what is neither mail nor queued
   operation* op = mail_.take_all();
+  bool answered_any = false;
   bool more = false;
   for (unsigned served = 0; op != nullptr; ++served) {
     operation* next = op->mail;
     const bool full = served >= letters_max;
     if (!full && (cancel_at_once(queues_, op->ticket) == 0 || has_ended(*op))) {
+      answered_any = true;
       answered(*op, ended);
     } else {
-      more |= full;
+      more |= full && answered_any;
       // The owner was told when it came. It may have looked in vain since.
       mail_.push(*op);
       rouse();

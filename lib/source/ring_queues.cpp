@@ -1,7 +1,5 @@
 #include "source/ring_queues.hpp"
 
-#include <algorithm>
-
 namespace ringo::detail {
 
 int ring_queues::open(unsigned entries, io_uring_params& wanted) noexcept {
@@ -68,11 +66,8 @@ int ring_queues::enter_until(unsigned count, unsigned wanted, time_point deadlin
     limit.tv_nsec = left.count() % 1'000'000'000;
     argument.ts = reinterpret_cast<std::uint64_t>(&limit);
   }
-  return enter(count,
-               wanted,
-               IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG | wait_flags_,
-               &argument,
-               sizeof argument);
+  return enter(
+      count, wanted, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &argument, sizeof argument);
 }
 
 std::array<std::span<const std::byte>, 3> ring_queues::shared_memory() const noexcept {

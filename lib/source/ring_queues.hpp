@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -54,7 +55,6 @@ class ring_queues {
   std::uint32_t features() const noexcept { return features_; }
 
   void set_faults(ring_faults* faults) noexcept { faults_ = faults; }
-  void set_quiet_wait(bool quiet) noexcept { wait_flags_ = quiet ? enter_no_iowait : 0; }
 
   // The owner's.
   /// How many entries the kernel has not taken yet.
@@ -83,9 +83,10 @@ class ring_queues {
     return enter_until(unsubmitted(), wanted, deadline);
   }
   /// The same, but hands over nothing.
-  std::array<std::span<const std::byte>, 3> shared_memory() const noexcept;
-
   int wait(time_point deadline) noexcept { return enter_until(0, 1, deadline); }
+
+  /// See engine::shared_memory().
+  std::array<std::span<const std::byte>, 3> shared_memory() const noexcept;
 
   // Anybody's.
   /// Hands over what the owner has queued so far; once. The kernel takes one caller at a time.
@@ -122,13 +123,10 @@ class ring_queues {
   }
 
  private:
-  static constexpr unsigned enter_no_iowait = 1U << 7;  // Linux 6.15; newer than our liburing
-
   io_uring ring_{};
   unsigned sq_entries_ = 0;  // powers of two; immutable once opened
   unsigned cq_entries_ = 0;
   std::uint32_t features_ = 0;
-  unsigned wait_flags_ = 0;
   bool opened_ = false;
   ring_faults* faults_ = nullptr;  // immutable once in use; null: none
   // Atomic: the fibers of one thread are threads to ThreadSanitizer.

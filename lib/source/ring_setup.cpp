@@ -1,7 +1,6 @@
 #include "source/ring_setup.hpp"
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <utility>
 
@@ -18,8 +17,7 @@ constexpr std::array<unsigned, 2> tiny_size{2, 4};
 constexpr std::array<unsigned, 2> kernel_workers_max{4, 16};
 
 // Newer than the oldest library that we build with.
-constexpr unsigned feature_no_iowait = 1U << 17;  // Linux 6.15
-constexpr unsigned register_sync_cancel = 24;     // Linux 6.0
+constexpr unsigned register_sync_cancel = 24;  // Linux 6.0
 struct sync_cancel {
   std::uint64_t address;
   std::int32_t fd;
@@ -244,7 +242,6 @@ std::error_code open_ring(ring_queues& queues,
   auto limits = kernel_workers_max;
   ::io_uring_register_iowq_max_workers(&ring, limits.data());  // Linux 5.15; else without limits
   if (faults == nullptr || !faults->old_kernel) {
-    queues.set_quiet_wait((queues.features() & feature_no_iowait) != 0);
     abilities = {.cancel_any = true,
                  .quiet_cancel = (queues.features() & IORING_FEAT_CQE_SKIP) != 0,
                  .poll_first = true,

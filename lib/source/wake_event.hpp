@@ -30,7 +30,8 @@ class wake_event {
     return !woken_.exchange(false);
   }
   void sleep_ends() noexcept { sleeping_.store(false); }
-  /// By whoever has fetched the edge outside of a wait.
+  /// By whoever has fetched the edge outside of a wait, or has something for the waiter that can
+  /// wait while that is busy.
   void taken() noexcept {
     woken_.exchange(true);
     if (sleeping_.load()) signal();
