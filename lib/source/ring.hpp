@@ -21,8 +21,8 @@
 /// - Whoever receives from a stream of TCP waits for readiness. A ring takes a request, a poll
 ///   and a message for each receive, which with many connections come out of a slow cache.
 /// - So does whoever waits for room to write. A ring's poll ends as well when the other side has
-///   sent its end, however little room there is: the kernel tries a hundred times, and then keeps a
-///   thread for each such send.
+///   sent its end, however little room there is: the kernel tries in vain, and then keeps a thread
+///   for such a send.
 ///
 /// The submission queue is the owner's: a request belongs to the thread that submitted it, and is
 /// finished in that thread's context. The completion queue is anybody's, under a one-word try-lock,
