@@ -17,6 +17,7 @@ namespace ringo::detail {
 descriptor::~descriptor() {
   if (!is_closed() && begin_use()) {
     uses_.fetch_or(closed);
+    close_sides();
     end_use();
   }
 }
@@ -44,13 +45,21 @@ void descriptor::finish() noexcept {
   unused_.finish();
 }
 
+void descriptor::close_sides() noexcept {
+  for (side& s : sides_) {
+    const bool unused = s.lock.close();
+    s.slot.close();
+    if (unused) end_use();
+  }
+}
+
 std::error_code descriptor::close_number(number then) {
   std::uint32_t seen = uses_.load();
   do {
     if ((seen & closed) != 0) return errc::closed;
   } while (!uses_.compare_exchange_weak(seen, (seen | closed) + use));
   released_.store(then == number::kept);  // this use comes before the last one's end
-  for (side& s : sides_) s.slot.close();
+  close_sides();
   end_use();
   unused_.wait();
   return {};

@@ -11,29 +11,29 @@
 #include <ringo/detail/spinlock.hpp>
 #include <ringo/error.hpp>
 #include <ringo/result.hpp>
-#include <ringo/sync/mutex.hpp>
 
 #include "io/file_call.hpp"
 #include "io/io_outcome.hpp"
 #include "io/io_wait.hpp"
+#include "io/turn.hpp"
 
 /// A file descriptor that fibers share: what stands behind every connection, listener, pipe and
 /// file.
 ///
-/// Invariants (Go's fdMutex):
+/// Invariants:
 /// - `uses_` counts who may use the number `fd_`; closed is a bit of the same word, and once it is
 ///   set the count only falls. Whoever brings it to 0 then closes the number, so that nobody ever
 ///   uses a number that stands for something else meanwhile.
 /// - In each direction one user at a time has the turn, so that what it reads or writes stays in
-///   one piece. Those who wait for a turn have no use: they find out that the descriptor is closed
-///   when their turn has come, one after the other.
-///
+///   one piece. All turns of a direction share one use, which is over when that is closed and
+///   nobody has the turn: taking one's turn and giving it back are one step each.
 /// - A file has one position for both directions, and so one turn; calls that name their place in
 ///   the file take no turn, only a use.
 ///
-/// close(): mark it closed; call off who waits in either direction; give up the use of close()
-/// itself; wait until the last use is over, whose end closes the number. It waits for no turn: a
-/// fiber that never goes on after that would keep its use for ever.
+/// close(): take a use, and mark it closed; in each direction close the turn, whose use is over if
+/// nobody has it, and call off who waits; give up the use of close() itself; wait until the last
+/// use is over, whose end closes the number. It waits for no turn: a fiber that never goes on after
+/// that would keep its use for ever.
 
 namespace ringo::detail {
 
@@ -78,6 +78,13 @@ class alignas(cache_line) descriptor {
   /// `until` is the caller's time; never: none. errc::closed.
   [[nodiscard]] std::error_code set_deadline(direction d, time_point until) noexcept;
 
+  /// Into the CPU's cache, what a call needs that does not wait. Not instrumented: by whoever, at
+  /// any time.
+  RINGO_NO_TSAN void fetch() const noexcept {
+    __builtin_prefetch(this, 1);
+    for (const side& s : sides_) __builtin_prefetch(&s, 1);
+  }
+
   /// Calls fn(fd) while the number is sure to stay. errc::closed.
   template <typename Fn>
   [[nodiscard]] std::error_code with_number(Fn&& fn) {
@@ -92,20 +99,20 @@ class alignas(cache_line) descriptor {
   static constexpr std::uint32_t use = 2;
 
   struct alignas(cache_line) side {
-    mutex turn;
+    turn lock;
+    // Of the side to read from: the last read took less than it could, and the next one would have
+    // to wait. The holder's of the turn.
+    bool drained = false;
     io_slot slot;
 
     explicit side(poll_entry::direction d) noexcept : slot(d) {}
   };
 
   // One line, and the first one of a side, are all that a call needs which does not wait.
-  std::atomic<std::uint32_t> uses_{0};
+  std::atomic<std::uint32_t> uses_{2 * use};  // of two directions
   const int fd_;
   std::atomic<poll_entry*> entry_{nullptr};
   const descriptor_kind kind_;
-  // The last read took less than it could: the next one would have to wait. The holder's of the
-  // turn to read.
-  bool drained_ = false;
   std::atomic<bool> released_{false};  // the number is given away instead of closed
   file_traits file_;
   std::atomic<std::uint32_t> handles_{1};
@@ -123,6 +130,8 @@ class alignas(cache_line) descriptor {
     if (RINGO_UNLIKELY(uses_.fetch_sub(use) == (use | closed))) finish();
   }
   void finish() noexcept;
+  /// By one who has marked it closed, with a use.
+  void close_sides() noexcept;
   enum class number { closed, kept };
   std::error_code close_number(number then);
   /// What was changed before, but not announced in it, is seen after it.
@@ -134,6 +143,7 @@ class alignas(cache_line) descriptor {
 
   friend class io_turn;
   friend class io_use;
+  friend class short_way;
   friend void retain(descriptor& d) noexcept;
   friend void release(descriptor& d) noexcept;
 };

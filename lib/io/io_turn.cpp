@@ -1,49 +1,51 @@
 #include "io/io_turn.hpp"
 
+#include <cerrno>
+#include <utility>
+
 #include <poll.h>
 
+#include <ringo/detail/explore_point.hpp>
 #include <ringo/error.hpp>
 #include <ringo/go.hpp>
 
 #include "io/file_call.hpp"
+#include "io/ready_wait.hpp"
+#include "io/system_call.hpp"
 #include "sched/cancellation.hpp"
+#include "sched/current.hpp"
+#include "sched/worker.hpp"
 
 namespace ringo::detail {
+
+io_turn::io_turn(descriptor& of, direction d, cancellation* stop, io_reason reason)
+    : of_(of), side_(of.side_of(d)), stop_(stop), reason_(reason) {
+  explore_point();
+  worker* const w = current_worker();
+  // A fiber whose calls never have to wait (it accepts from a long queue, it copies to
+  // /dev/null) would keep its worker from all others.
+  const bool others_turn = w != nullptr && w->calls_enough();
+  if (others_turn || stop != nullptr || !side_.lock.try_take()) take(others_turn);
+}
 
 /// What the constructor has not done at once.
 void io_turn::take(bool others_first) {
   if (others_first) yield();
   if (stop_ != nullptr && (error_ = code_if_done(stop_))) return;
-  if (of_.is_closed()) {
-    error_ = errc::closed;
-    return;
-  }
-  if (stop_ == nullptr) {
-    side_.turn.lock();
-  } else if ((error_ = side_.turn.lock_unless(stop_))) {
-    return;
-  }
-  begin_use();
+  if (!side_.lock.try_take()) error_ = side_.lock.take(stop_, *this);
 }
 
 io_turn::io_turn(descriptor& of, direction d, std::try_to_lock_t /*unused*/, io_reason reason)
     : of_(of), side_(of.sides_[static_cast<std::size_t>(d)]), stop_(nullptr), reason_(reason) {
-  if (!side_.turn.try_lock()) {
-    error_ = std::make_error_code(std::errc::resource_unavailable_try_again);
-  } else {
-    begin_use();
+  if (!side_.lock.try_take()) {
+    error_ = of.is_closed() ? make_error_code(errc::closed)
+                            : std::make_error_code(std::errc::resource_unavailable_try_again);
   }
-}
-
-void io_turn::leave_closed() noexcept {
-  side_.turn.unlock();
-  error_ = errc::closed;
 }
 
 /// Not instrumented: reads another fiber's stack, which is at rest.
 RINGO_NO_TSAN void io_turn::fetch() const noexcept {
-  __builtin_prefetch(&of_, 1);
-  for (const descriptor::side& s : of_.sides_) __builtin_prefetch(&s, 1);
+  of_.fetch();
 }
 
 void io_turn::give_back() noexcept {
@@ -52,7 +54,7 @@ void io_turn::give_back() noexcept {
 }
 
 io_error io_turn::begin_call() noexcept {
-  if (way() == direction::reading) of_.drained_ = false;
+  if (way() == direction::reading) side_.drained = false;
   return obstacle();
 }
 
@@ -80,18 +82,69 @@ io_outcome io_turn::run_on_file(operation& op) {
 
 io_outcome io_turn::run(operation& op) {
   if (of_.kind_ == descriptor_kind::file) return run_on_file(op);
-  if (way() == direction::reading) of_.drained_ = false;
+  if (way() == direction::reading) side_.drained = false;
   wait_patience patience;
   op.fd = of_.fd_;
   op.in_shared_mode = of_.kind_ == descriptor_kind::shared_stream;
   for (;;) {
-    if (RINGO_UNLIKELY(!is_clear())) {
-      if (const auto error = obstacle()) return {0, error};
-    }
+    if (const auto error = obstacle()) return {0, error};
     std::int64_t result = make_call(op);
     if (result != -EAGAIN) return outcome_of(result);
     result = wait(op);
     if (result >= 0 || !patience.again(result, this)) return outcome_of(result);
+  }
+}
+
+/// Where to wait until the call can be tried again. Null: an operation does it.
+poll_entry* io_turn::entry_unless(bool operations_do) const {
+  const worker* const w = current_worker();
+  if (w == nullptr || (operations_do && w->source().operations() != nullptr)) return nullptr;
+  poll_entry* const known = side_.slot.entry.load();
+  return RINGO_LIKELY(known != nullptr) ? known : &of_.make_entry();
+}
+
+/// With a poll_entry an edge that has come since the last try says that it is worth it. Whether a
+/// short read has emptied a socket is sure of TCP alone, but behind urgent data (see
+/// poll_entry::hung_up): others keep messages apart, or what came with a descriptor.
+bool io_turn::would_wait(poll_entry* entry) const noexcept {
+  if (entry == nullptr) return true;
+  return entry->generation.load() == engine_generation() && !entry->hung_up.load() &&
+         of_.kind_ == descriptor_kind::tcp && !entry->take_ready(poll_entry::reading);
+}
+
+std::int64_t io_turn::wait_in(poll_entry& entry) {
+  // The second: close() has perhaps looked for the entry before it was there.
+  if (entry.take_ready(side_.slot.way) || of_.is_closed()) return -EAGAIN;
+  return wait_until_ready({entry, side_.slot.way, of_.fd_}, &side_.slot, stop_, reason_, this);
+}
+
+io_outcome io_turn::receive(io::buffer to) {
+  const auto done = [&](std::int64_t result) {
+    side_.drained = empties(result, to.size());
+    return outcome_of(result);
+  };
+  // See ring.hpp.
+  const bool operations_do = of_.kind_ != descriptor_kind::tcp;
+  wait_patience patience;
+  poll_entry* entry = nullptr;
+  bool tries = true;
+  // Good for one wait: this one takes the edge that the next one would rely on, even if it gives
+  // up.
+  if (RINGO_LIKELY(std::exchange(side_.drained, false))) {
+    entry = entry_unless(operations_do);
+    tries = !would_wait(entry);
+  }
+  for (;; tries = true) {
+    if (const auto error = obstacle()) return {0, error};
+    if (tries) {
+      const std::int64_t result = receive_now(of_.fd_, to.data(), to.size(), 0);
+      if (result != -EAGAIN) return done(result);
+    }
+    if (entry == nullptr) entry = entry_unless(operations_do);
+    std::int64_t result = RINGO_LIKELY(entry != nullptr) ? wait_in(*entry) : -ENOSYS;
+    if (RINGO_UNLIKELY(result != -EAGAIN)) result = receive_by_operation(to, result);
+    if (result >= 0) return done(result);
+    if (RINGO_UNLIKELY(!patience.again(result, this))) return outcome_of(result);
   }
 }
 

@@ -33,6 +33,10 @@
 /// Steps of a copy between sockets: wait for the reader's turn, move into a pipe, let go of it;
 /// wait for the writer's turn, move out of the pipe, waiting for room, until it is empty.
 
+namespace ringo::detail {
+class io_turn;
+}
+
 namespace ringo::io::detail {
 
 /// What the loop reads at most. A read of so much says that there is more.

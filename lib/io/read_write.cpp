@@ -67,10 +67,10 @@ io_outcome send_pieces(io_turn& turn, std::span<const io::const_buffer> from) {
 }
 
 /// What is left behind the first `done` bytes.
-[[gnu::noinline]] io_outcome write_rest(io_turn& turn,
-                                        const descriptor& to,
-                                        io::const_buffer from,
-                                        std::size_t done) {
+io_outcome write_rest(io_turn& turn,
+                      const descriptor& to,
+                      io::const_buffer from,
+                      std::size_t done) {
   while (done < from.size()) {
     operation op;
     describe_write(op, to, {from.data() + done, from.size() - done});
@@ -81,7 +81,7 @@ io_outcome send_pieces(io_turn& turn, std::span<const io::const_buffer> from) {
   return {static_cast<std::int64_t>(done), {}};
 }
 
-[[gnu::noinline]] io_outcome read_from_others(io_turn& turn, io::buffer to) {
+io_outcome read_from_others(io_turn& turn, io::buffer to) {
   operation op;
   op.code = opcode::read;
   op.events = POLLIN;
@@ -111,15 +111,13 @@ io_outcome write_some(descriptor& to, io::const_buffer from, cancellation* stop)
 io_outcome write_all(descriptor& to, io::const_buffer from, cancellation* stop) {
   io_turn turn(to, direction::writing, stop, reason_of(to, direction::writing));
   if (turn.error()) return {0, turn.error()};
-  std::size_t done = 0;
-  // Nearly always the socket's buffer has room for all, and there is nothing to wait for.
-  if (RINGO_LIKELY(to.is_socket() && turn.is_clear() && !from.empty())) {
-    const std::int64_t sent = send_now(turn.number(), from.data(), from.size(), MSG_NOSIGNAL);
-    if (sent < 0 && sent != -EAGAIN) return outcome_of(sent);
-    if (sent > 0) done = static_cast<std::size_t>(sent);
-    if (RINGO_LIKELY(done == from.size())) return {sent, {}};
-  }
-  return write_rest(turn, to, from, done);
+  return write_rest(turn, to, from, 0);
+}
+
+io_outcome write_on(descriptor& to, io::const_buffer from, std::int64_t result) {
+  io_turn turn(to, direction::writing, std::adopt_lock, reason_of(to, direction::writing));
+  if (result < 0 && result != -EAGAIN) return outcome_of(result);
+  return write_rest(turn, to, from, result > 0 ? static_cast<std::size_t>(result) : 0);
 }
 
 io_outcome write_all(descriptor& to, std::span<const io::const_buffer> from, cancellation* stop) {

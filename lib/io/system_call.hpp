@@ -55,6 +55,12 @@ inline std::int64_t receive_now(int fd, void* to, std::size_t size, int flags) n
   }
 }
 
+/// Of receive_now() from a stream: whether the socket was empty then. A short read empties it
+/// (epoll(7)); a full one says nothing.
+inline bool empties(std::int64_t result, std::size_t size) noexcept {
+  return result > 0 && static_cast<std::size_t>(result) < std::min(size, call_size_max);
+}
+
 inline std::int64_t send_now(int fd, const void* from, std::size_t size, int flags) noexcept {
   for (;;) {
     const auto result = send_once(fd, from, std::min(size, call_size_max), flags | MSG_DONTWAIT);

@@ -81,14 +81,14 @@ wait_outcome sync_queue<Word>::wait(sync_waiter<Word>& self,
 }
 
 template <typename Word>
-void sync_queue<Word>::release_all(Word word) noexcept {
+void sync_queue<Word>::release_all(Word word, wait_outcome how) noexcept {
   sync_waiter<Word>* first = nullptr;
   auto** last = &first;
   while (auto* w = list_.pop_front()) {
     *last = w;
     last = &w->next;
     w->next = nullptr;
-    w->outcome = wait_outcome::granted;
+    w->outcome = how;
     w->owner.store(nullptr, std::memory_order_relaxed);  // relaxed: published by the queue lock
   }
   publish(word);

@@ -326,7 +326,7 @@ TEST_CASE("descriptor: a close() under way at the end of a run closes the number
           [&] {
             EXPECT(!pair.a.get()->set_deadline(direction::reading, steady_clock::now() + 1h));
             static_cast<void>(go_until_parked("net read", read));
-            static_cast<void>(go_until_parked("sync.Mutex.Lock", read));
+            static_cast<void>(go_until_parked("io turn", read));
             ringo::go([&] { static_cast<void>(pair.a.get()->close()); });
             for (std::size_t i = trial % 4; i > 0; --i) ringo::yield();
           },

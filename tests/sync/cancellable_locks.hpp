@@ -16,6 +16,8 @@
 #include <ringo/sync/shared_mutex.hpp>
 #include <ringo/sync/wait_group.hpp>
 
+#include "io/turn.hpp"
+
 namespace ringo::test {
 
 /// For what all operations share.
@@ -129,6 +131,33 @@ struct condition_op : cancellable_lock {
   }
 };
 
+/// Of a descriptor.
+struct turn_op : cancellable_lock {
+  using object = ringo::detail::turn;
+  struct holder final : ringo::detail::io_holder {
+    object& held;
+    explicit holder(object& of) noexcept : held(of) {}
+    void give_back() noexcept override { static_cast<void>(held.give_back()); }
+  };
+  static constexpr const char* reason = "io turn";
+  static void hold(object& turn) {
+    holder self(turn);
+    static_cast<void>(turn.take(nullptr, self));
+  }
+  static void let_go(object& turn) { static_cast<void>(turn.give_back()); }
+  static std::error_code wait(object& turn, const context& ctx) {
+    if (const auto error = ctx.err()) return error;
+    holder self(turn);
+    return turn.take(ringo::detail::cancellation_of(ctx), self);
+  }
+  static void undo(object& turn) { let_go(turn); }
+  static bool is_free(object& turn) {
+    if (!turn.try_take()) return false;
+    let_go(turn);
+    return true;
+  }
+};
+
 template <class Check>
 void for_each_lock(Check check) {
   check(mutex_op{});
@@ -138,6 +167,7 @@ void for_each_lock(Check check) {
   check(group_op{});
   check(semaphore_op{});
   check(condition_op{});
+  check(turn_op{});
 }
 
 }  // namespace ringo::test

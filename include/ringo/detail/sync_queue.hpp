@@ -33,6 +33,7 @@ class sync_queue;
 enum class wait_outcome : std::uint8_t {
   woken,      ///< not yet; or taken out by a waker, who has handed over nothing
   granted,    ///< the waker has handed over what was waited for
+  refused,    ///< a waker has taken it out, and there is nothing to be had any more
   called_off  ///< given up: it is in no queue, and does not touch the primitive any more
 };
 
@@ -131,8 +132,8 @@ class sync_queue {
   /// at rest. Called off already, it publishes `word` and returns at once.
   enum class place : std::uint8_t { back, front };
   wait_outcome wait(sync_waiter<Word>& self, Word word, place where, const park_kind& kind);
-  /// Publishes `word`, then readies everybody who was in the queue; each is granted.
-  void release_all(Word word) noexcept;
+  /// Publishes `word`, then readies everybody who was in the queue; each wait has ended so.
+  void release_all(Word word, wait_outcome how = wait_outcome::granted) noexcept;
 
   /// For park_kind.
   static void after_wait(void* waiter) noexcept;

@@ -9,10 +9,6 @@
 
 namespace ringo {
 
-namespace detail {
-class io_turn;
-}
-
 /// Go's sync.Mutex: a lock that blocks only the fiber that waits for it. Lockable in the sense of
 /// std, so that std::lock_guard, std::unique_lock and std::scoped_lock work. It has no owner: any
 /// fiber or plain thread may unlock it. Not recursive: locking it again parks for ever.
@@ -80,8 +76,6 @@ class mutex {
   // Who was woken or granted the lock last and has not run yet; written by the waker, then by that
   // one.
   detail::sync_waiter<std::uint32_t>* woken_ = nullptr;
-
-  friend class detail::io_turn;  // knows the cancellation only
 
   void forget_woken() noexcept;
   void lock_slow();
