@@ -9,6 +9,7 @@
 #include <ringo/context.hpp>
 
 #include "io/read_write.hpp"
+#include "io/short_way.hpp"
 #include "net/message.hpp"
 #include "net/socket.hpp"
 
@@ -16,6 +17,8 @@ namespace ringo::net {
 namespace {
 
 using ringo::detail::cancellation_of;
+using ringo::detail::outcome_of;
+using ringo::detail::short_way;
 using namespace detail;
 
 result<std::size_t> count_of(const io_outcome& outcome) noexcept {
@@ -28,6 +31,12 @@ result<std::size_t> read_unless(cancellation* stop, socket* from, io::buffer to)
   // Short counts of other sockets do not say that they are empty, as read_some() takes it.
   if (from->is_tcp()) return count_of(ringo::detail::read_some(from->io, to, stop));
   return count_of(receive(*from, to, stop));
+}
+
+/// Of one that has taken in nothing.
+[[gnu::cold]] result<std::size_t> end_of_read(std::int64_t result) {
+  if (result == 0) return make_error_code(errc::eof);
+  return outcome_of(result).error.code();
 }
 
 std::error_code write_unless(cancellation* stop, socket* to, io::const_buffer from) {
@@ -57,6 +66,12 @@ int to_int(std::size_t bytes) noexcept {
 }  // namespace
 
 result<std::size_t> conn::read(io::buffer to) const {
+  socket* const from = get();
+  if (RINGO_LIKELY(from != nullptr)) {
+    const std::int64_t count = short_way::read(from->io, to);
+    if (RINGO_LIKELY(count > 0)) return static_cast<std::size_t>(count);
+    if (count != short_way::not_taken) return end_of_read(count);
+  }
   return read_unless(nullptr, get(), to);
 }
 result<std::size_t> conn::read(const context& ctx, io::buffer to) const {
@@ -64,6 +79,12 @@ result<std::size_t> conn::read(const context& ctx, io::buffer to) const {
 }
 
 std::error_code conn::write(io::const_buffer from) const {
+  socket* const to = get();
+  if (RINGO_LIKELY(to != nullptr)) {
+    const std::int64_t count = short_way::write(to->io, from);
+    if (RINGO_LIKELY(count == std::ssize(from))) return {};
+    if (count != short_way::not_taken) return ringo::detail::write_on(to->io, from, count).error;
+  }
   return write_unless(nullptr, get(), from);
 }
 std::error_code conn::write(const context& ctx, io::const_buffer from) const {

@@ -54,7 +54,7 @@ void worker::after_park(void* self, const void* kind, void* subject) noexcept {
   const bool blocks = RINGO_UNLIKELY(group != nullptr) && group->block(*f, *wait, subject);
   wait->after(subject);
   // A fiber whose run is over must not be woken by the next one.
-  if (RINGO_UNLIKELY(scheduler::instance().abandoned_any()) && w->abandoned() &&
+  if (RINGO_UNLIKELY(w->owner_.abandoned_any()) && w->abandoned() &&
       wait->claim(subject)) {
     f->set(fiber_state::lost);
   }

@@ -6,8 +6,11 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <vector>
+
+#include <sys/mman.h>
 
 #include <ringo/net.hpp>
 #include <ringo/ringo.hpp>
@@ -55,6 +58,25 @@ TEST_CASE("NT-18: a reset is an error, and not the end of the stream") {
     std::string text(8, ' ');
     EXPECT(pair.dialled.read(text).error() == std::errc::connection_reset);
   });
+}
+
+TEST_CASE("conn: a read that fails takes nothing, and the next one has it") {
+  constexpr std::size_t size = 4096;
+  void* const forbidden = ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(forbidden != MAP_FAILED);
+  run_on_each([&] {
+    tcp_pair pair;
+    std::string text(8, ' ');
+    auto reader =
+        go_until_parked("net read", [&] { EXPECT(pair.dialled.read(text).value() == 5); });
+    EXPECT(!pair.accepted.write("first"));
+    reader.wait();
+    EXPECT(!pair.accepted.write("second"));
+    const ringo::io::buffer nowhere(static_cast<std::byte*>(forbidden), size);
+    EXPECT(pair.dialled.read(nowhere).error() == std::errc::bad_address);
+    EXPECT(pair.dialled.read(text).value() == 6);
+  });
+  ::munmap(forbidden, size);
 }
 
 TEST_CASE("conn: several pieces are written as if they were one") {

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@
 
 #include "support/fibers.hpp"
 #include "support/run_on.hpp"
+#include "support/seed.hpp"
 #include "support/sizes.hpp"
 #include "support/tcp_pair.hpp"
 
@@ -79,6 +82,36 @@ TEST_CASE("NT-13: the deadlines of the two directions are independent") {
     EXPECT(!pair.dialled.write("y"));
     EXPECT(pair.accepted.read(text).value() == 1);
     EXPECT(pair.accepted.write("z") == ringo::errc::deadline_exceeded);
+  });
+}
+
+TEST_CASE("NT-12: a deadline ends whoever reads when it passes, also one who has just come") {
+  run_freely_on_each([] {
+    constexpr auto rounds = sizes::pick<int>(300, 100, 50);
+    tcp_pair pair;
+    for (int round = 0; round < rounds; ++round) {
+      auto random = generator(static_cast<std::uint64_t>(round));
+      fiber_group readers;
+      for (int i = 0; i < 2; ++i) {
+        readers.go([&] {
+          std::string text(8, ' ');
+          for (;;) {
+            const auto count = pair.dialled.read(text);
+            if (count) continue;
+            EXPECT(count.error() == ringo::errc::deadline_exceeded);
+            return;
+          }
+        });
+      }
+      for (auto i = random() % 4; i > 0; --i) {
+        EXPECT(!pair.accepted.write("x"));
+        if (random() % 2 == 0) ringo::yield();
+      }
+      EXPECT(!pair.dialled.set_read_deadline(steady_clock::now() + 1ms));
+      if (random() % 2 == 0) EXPECT(!pair.accepted.write("y"));
+      readers.join();
+      EXPECT(!pair.dialled.set_read_deadline({}));
+    }
   });
 }
 
