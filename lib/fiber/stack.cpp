@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdio>
 #include <mutex>
+#include <new>
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -139,7 +140,20 @@ stack_pool& stack_pool::of(std::size_t size) noexcept {
   return pools[static_cast<std::size_t>(std::countr_zero(size / stack_size_min))];
 }
 
+/// For the stacks of one more slab.
+void stack_pool::make_room() {
+  slabs_.reserve(std::bit_ceil(slabs_.size() + 1));
+  const std::size_t stacks = slabs_.capacity() * slab_stacks(size_);
+  warm_.reserve(stacks);
+  cold_.reserve(stacks);
+}
+
 bool stack_pool::map_slab() noexcept {
+  try {
+    make_room();
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
   const std::size_t bytes = slab_size(size_);
   void* address = ::mmap(nullptr,
                          bytes,

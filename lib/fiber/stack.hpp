@@ -17,8 +17,9 @@
 /// starts with one resident page and grows by itself. Its lowest pages are a guard.
 ///
 /// Between two stacks of a slab lies a page that nobody uses. Without it their hottest pages, the
-/// topmost, would be a power of two of pages apart and share a few sets of the TLB: among a thousand
-/// fibers in turn each switch then walks the page table (on a virtual machine, two of them).
+/// topmost, would be a power of two of pages apart and share a few sets of the TLB: among a
+/// thousand fibers in turn each switch then walks the page table (on a virtual machine, two of
+/// them).
 ///
 /// A stack lies in one of three places: with a fiber; in a worker's cache (LIFO, hot); in the pool
 /// of its size: there first `warm` (its pages still resident), later `cold` (pages given back).
@@ -40,8 +41,11 @@ constexpr std::size_t stack_pitch(std::size_t size) noexcept {
   return size + page_size;
 }
 
+constexpr std::size_t slab_stacks(std::size_t stack_size) noexcept {
+  return std::max<std::size_t>(slab_stacks_size / stack_size, 1);
+}
 constexpr std::size_t slab_size(std::size_t stack_size) noexcept {
-  return std::max<std::size_t>(slab_stacks_size / stack_size, 1) * stack_pitch(stack_size);
+  return slab_stacks(stack_size) * stack_pitch(stack_size);
 }
 
 /// A stack's lowest address and size. A plain value; `base == nullptr` means none.
@@ -109,6 +113,7 @@ class stack_pool {
  private:
   mutable spinlock lock_;
   std::size_t size_ = 0;  // immutable after construction
+  // Either has room for all stacks there are: giving back and trimming allocate nothing.
   std::vector<std::byte*> warm_ RINGO_GUARDED_BY(lock_);
   std::vector<std::byte*> cold_ RINGO_GUARDED_BY(lock_);
   std::vector<const std::byte*> slabs_ RINGO_GUARDED_BY(lock_);
@@ -117,6 +122,7 @@ class stack_pool {
   std::atomic<bool> trimmable_{false};  // atomic: a hint that saves the lock
 
   bool map_slab() noexcept RINGO_REQUIRES(lock_);
+  void make_room() RINGO_REQUIRES(lock_);
 };
 
 /// How guards are made on this kernel; for the documentation of limits and for tests.

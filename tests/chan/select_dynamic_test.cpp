@@ -18,25 +18,13 @@
 #include <ringo/select.hpp>
 
 #include "support/fibers.hpp"
+#include "support/heap.hpp"
 #include "support/run_on.hpp"
 #include "support/threads.hpp"
-
-#if RINGO_ASAN || RINGO_TSAN
-#include <sanitizer/allocator_interface.h>
-#endif
 
 using namespace ringo::test;
 using ringo::chan;
 using ringo::make_chan;
-
-/// Bytes that the process has allocated and not freed.
-static std::size_t heap_in_use() {
-#if RINGO_ASAN || RINGO_TSAN
-  return __sanitizer_get_current_allocated_bytes();
-#else
-  return ::mallinfo2().uordblks + ::mallinfo2().hblkhd;
-#endif
-}
 
 /// For who reads of a failure: how much it is, and whose.
 static void tell_of_heap(std::size_t before, std::size_t after) {
