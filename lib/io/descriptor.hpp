@@ -129,6 +129,9 @@ class alignas(cache_line) descriptor {
   void end_use() noexcept {
     if (RINGO_UNLIKELY(uses_.fetch_sub(use) == (use | closed))) finish();
   }
+  void end_turn(side& s) noexcept {
+    if (RINGO_UNLIKELY(s.lock.give_back())) end_use();
+  }
   void finish() noexcept;
   /// By one who has marked it closed, with a use.
   void close_sides() noexcept;

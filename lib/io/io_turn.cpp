@@ -25,21 +25,15 @@ io_turn::io_turn(descriptor& of, direction d, cancellation* stop, io_reason reas
   // A fiber whose calls never have to wait (it accepts from a long queue, it copies to
   // /dev/null) would keep its worker from all others.
   const bool others_turn = w != nullptr && w->calls_enough();
-  if (others_turn || stop != nullptr || !side_.lock.try_take()) take(others_turn);
-}
-
-/// What the constructor has not done at once.
-void io_turn::take(bool others_first) {
-  if (others_first) yield();
-  if (stop_ != nullptr && (error_ = code_if_done(stop_))) return;
-  if (!side_.lock.try_take()) error_ = side_.lock.take(stop_, *this);
+  if (others_turn) yield();
+  if ((error_ = code_if_done(stop))) return;
+  if (!side_.lock.try_take()) error_ = side_.lock.take(stop, *this);
 }
 
 io_turn::io_turn(descriptor& of, direction d, std::try_to_lock_t /*unused*/, io_reason reason)
     : of_(of), side_(of.sides_[static_cast<std::size_t>(d)]), stop_(nullptr), reason_(reason) {
   if (!side_.lock.try_take()) {
-    error_ = of.is_closed() ? make_error_code(errc::closed)
-                            : std::make_error_code(std::errc::resource_unavailable_try_again);
+    error_ = std::make_error_code(std::errc::resource_unavailable_try_again);
   }
 }
 
@@ -108,8 +102,7 @@ poll_entry* io_turn::entry_unless(bool operations_do) const {
 /// poll_entry::hung_up): others keep messages apart, or what came with a descriptor.
 bool io_turn::would_wait(poll_entry* entry) const noexcept {
   if (entry == nullptr) return true;
-  return entry->generation.load() == engine_generation() && !entry->hung_up.load() &&
-         of_.kind_ == descriptor_kind::tcp && !entry->take_ready(poll_entry::reading);
+  return of_.kind_ == descriptor_kind::tcp && entry->is_quiet(engine_generation());
 }
 
 std::int64_t io_turn::wait_in(poll_entry& entry) {

@@ -61,12 +61,8 @@ class io_turn final : io_holder {
   io_holder* also_ = nullptr;
   io_error error_;
 
-  void take(bool others_first);
   poll_entry* entry_unless(bool operations_do) const;
-  void end() noexcept {
-    descriptor& of = of_;
-    if (RINGO_UNLIKELY(side_.lock.give_back())) of.end_use();
-  }
+  void end() noexcept { of_.end_turn(side_); }
   direction way() const noexcept { return static_cast<direction>(side_.slot.way); }
   io_error obstacle() const noexcept { return of_.obstacle(way(), stop_); }
   io_outcome run_on_file(operation& op);

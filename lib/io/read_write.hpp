@@ -17,9 +17,10 @@ io_outcome read_some(descriptor& from, io::buffer to, cancellation* stop);
 io_outcome write_some(descriptor& to, io::const_buffer from, cancellation* stop);
 /// All bytes, or the count of those that were written before the error.
 io_outcome write_all(descriptor& to, io::const_buffer from, cancellation* stop);
-/// The rest, by who has the turn to write and gives it up: behind one call's result.
-io_outcome write_on(descriptor& to, io::const_buffer from, std::int64_t result);
 /// The same for several pieces, one after the other.
 io_outcome write_all(descriptor& to, std::span<const io::const_buffer> from, cancellation* stop);
+/// What is left of a write_all(), by who has the turn, and gives it up here; `result` is what
+/// send(2) has returned for all of `from`, or -errno.
+io_outcome write_on(descriptor& to, io::const_buffer from, std::int64_t result);
 
 }  // namespace ringo::detail

@@ -64,9 +64,7 @@ class short_way final : io_holder {
   }
   /// The entry that will tell of the next news, of which there are none yet. Null: try.
   poll_entry* entry_without_news(const worker& here) const noexcept;
-  void end() noexcept {
-    if (RINGO_UNLIKELY(side_.lock.give_back())) of_.end_use();
-  }
+  void end() noexcept { of_.end_turn(side_); }
   /// Not instrumented: reads another fiber's stack, which is at rest.
   RINGO_NO_TSAN void fetch() const noexcept override {
     of_.fetch();
@@ -79,8 +77,7 @@ inline poll_entry* short_way::entry_without_news(const worker& here) const noexc
   poll_entry* const entry = side_.slot.entry.load();
   // The second: its engine may be gone with the run that registered it.
   if (entry == nullptr || here.abandoned()) return nullptr;
-  if (entry->generation.load() != engine_generation()) return nullptr;
-  if (entry->hung_up.load() || entry->take_ready(poll_entry::reading)) return nullptr;
+  if (!entry->is_quiet(engine_generation())) return nullptr;
   return entry->home.load()->attended() || !here.source().attended() ? entry : nullptr;
 }
 

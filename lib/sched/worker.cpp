@@ -54,8 +54,7 @@ void worker::after_park(void* self, const void* kind, void* subject) noexcept {
   const bool blocks = RINGO_UNLIKELY(group != nullptr) && group->block(*f, *wait, subject);
   wait->after(subject);
   // A fiber whose run is over must not be woken by the next one.
-  if (RINGO_UNLIKELY(w->owner_.abandoned_any()) && w->abandoned() &&
-      wait->claim(subject)) {
+  if (RINGO_UNLIKELY(w->owner_.abandoned_any()) && w->abandoned() && wait->claim(subject)) {
     f->set(fiber_state::lost);
   }
   w->departing_.store(nullptr, std::memory_order_release);  // pairs with reclaim_leftovers()

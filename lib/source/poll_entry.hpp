@@ -87,6 +87,12 @@ struct alignas(cache_line) poll_entry {
            waiting[d].compare_exchange_strong(expected, nobody);
   }
 
+  /// Behind a read that has emptied the socket: it is registered in the present generation, and
+  /// there has been no news since. Takes a remembered announcement.
+  bool is_quiet(std::uint64_t present) noexcept {
+    return generation.load() == present && !hung_up.load() && !take_ready(reading);
+  }
+
   /// Of epoll(7): what may let a read go on.
   static constexpr std::uint32_t readable_events = 0x2003;  // EPOLLIN | EPOLLRDHUP | EPOLLPRI
 
